@@ -1,0 +1,94 @@
+"""Decisions: for every sample that reaches a stage, keep, or drop with reason, score and threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from assets.provenance.tables import STAGES, TABLES
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What one filter says of a batch of n samples.
+
+    Attributes:
+        keep: (n,) bool.
+        score: (n,) the number that decided; None where the rule has none, NaN where a sample has none.
+        threshold: limit the score was held against.
+    """
+
+    keep: np.ndarray
+    score: np.ndarray | None = None
+    threshold: float | None = None
+
+
+def decision_table(
+    stage: str,
+    sample_id: Sequence[int] | np.ndarray | pa.Array | pa.ChunkedArray,
+    kept: np.ndarray,
+    reason: Sequence[str | None],
+    score: np.ndarray | Sequence[float | None] | None = None,
+    threshold: np.ndarray | Sequence[float | None] | float | None = None,
+    other_sample_id: Sequence[int | None] | None = None,
+) -> pa.Table:
+    """Rows of table `decision`, in the order given; NaN scores and thresholds become null.
+
+    Raises ValueError if the stage is unknown, lengths differ, or a dropped sample has no reason.
+    """
+    if stage not in STAGES:
+        raise ValueError(f"stage {stage!r} is not one of {', '.join(STAGES)}")
+    ids = pa.array(np.asarray(sample_id, dtype=np.uint64))
+    n = len(ids)
+    kept = np.asarray(kept, dtype=bool)
+    if len(kept) != n or len(reason) != n:
+        raise ValueError(f"stage {stage}: {n} samples, but {len(kept)} decisions and {len(reason)} reasons")
+    if any(not k and r is None for k, r in zip(kept, reason, strict=True)):
+        raise ValueError(f"stage {stage}: a dropped sample has no reason")
+    return pa.table(
+        {
+            "sample_id": ids,
+            "stage": pa.array([stage] * n, pa.string()),
+            "kept": pa.array(kept),
+            "reason": pa.array(list(reason), pa.string()),
+            "score": _numbers(score, n),
+            "threshold": _numbers(threshold, n),
+            "other_sample_id": pa.array(other_sample_id if other_sample_id is not None else [None] * n, pa.uint64()),
+        },
+        schema=TABLES["decision"].schema,
+    )
+
+
+def first_failure(stage: str, sample_id: np.ndarray, filters: Mapping[str, Decision]) -> pa.Table:
+    """One decision per sample from filters in declared order: the first that drops it gives reason, score, threshold."""
+    n = len(sample_id)
+    kept = np.ones(n, dtype=bool)
+    reason: np.ndarray = np.full(n, None, dtype=object)
+    score, threshold = np.full(n, np.nan), np.full(n, np.nan)
+    for name, decision in filters.items():
+        failed = kept & ~decision.keep
+        reason[failed] = name
+        if decision.score is not None:
+            score[failed] = np.asarray(decision.score, dtype=np.float64)[failed]
+        if decision.threshold is not None:
+            threshold[failed] = decision.threshold
+        kept &= decision.keep
+    return decision_table(stage, sample_id, kept, reason.tolist(), score, threshold)
+
+
+def kept_ids(decisions: pa.Table) -> np.ndarray:
+    """(m,) uint64 ids of the samples that go on, ascending."""
+    ids = np.asarray(decisions.column("sample_id").to_numpy(), dtype=np.uint64)
+    return np.sort(ids[np.asarray(decisions.column("kept").to_numpy(), dtype=bool)])
+
+
+def _numbers(values: np.ndarray | Sequence[float | None] | float | None, n: int) -> pa.Array:
+    if values is None:
+        return pa.nulls(n, pa.float64())
+    if isinstance(values, (int, float)):
+        values = [float(values)] * n
+    array = np.array([np.nan if v is None else v for v in values], dtype=np.float64)
+    return pa.array(array, mask=np.isnan(array))

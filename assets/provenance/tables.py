@@ -1,0 +1,551 @@
+"""The tables of a build: one Arrow schema each, a sentence for every column.
+
+The lake validates what is written against these schemas, Dagster shows them, DuckDB's comments and docs/tables.md are
+generated from them. Names and types are the contract with everybody who asks the provenance database.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+U64, U32, U16, U8 = pa.uint64(), pa.uint32(), pa.uint16(), pa.uint8()
+F32, F64, TEXT, BOOL = pa.float32(), pa.float64(), pa.string(), pa.bool_()
+SHA256 = pa.binary(32)
+TIME = pa.timestamp("us", tz="UTC")
+TEXTS = pa.list_(pa.string())
+VECTOR16 = pa.list_(pa.float16())
+"""Stands for a fixed-size list of float16; its length is the encoder's and is not part of the contract."""
+VECTOR32 = pa.list_(pa.float32())
+
+STAGES = ("crawl", "rights", "pool", "embeddings", "dedup", "decontaminate", "prune", "captions", "release")
+"""Values of `decision.stage`, in the order a sample meets them."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of the contract.
+
+    Attributes:
+        name: as in the lake, in DuckDB and in the documentation.
+        one_row_per: what a row stands for.
+        schema: Arrow schema; each field's metadata holds its `description`.
+        key: columns that identify a row and by which files are sorted.
+        ledger: True for tables with clocks and names of runs, which stand outside the manifest hash.
+    """
+
+    name: str
+    one_row_per: str
+    schema: pa.Schema
+    key: tuple[str, ...]
+    ledger: bool = False
+
+    def empty(self) -> pa.Table:
+        """A table of this schema without rows."""
+        return self.schema.empty_table()
+
+
+def describe(field: pa.Field) -> str:
+    """The sentence that says what a column holds."""
+    return (field.metadata or {}).get(b"description", b"").decode()
+
+
+def conform(name: str, table: pa.Table) -> pa.Table:
+    """The same rows in the contract's column order and types.
+
+    Vectors keep their fixed length. Raises ValueError, naming table and column, where a column is missing, unknown,
+    null where the contract forbids it, or not castable.
+    """
+    spec = TABLES[name]
+    unknown = set(table.column_names) - set(spec.schema.names)
+    missing = set(spec.schema.names) - set(table.column_names)
+    if unknown or missing:
+        raise ValueError(f"table {name}: unknown columns {sorted(unknown)}, missing columns {sorted(missing)}")
+    columns, fields = [], []
+    for field in spec.schema:
+        column, field = _cast(name, field, table.column(field.name))
+        if not field.nullable and column.null_count:
+            raise ValueError(f"table {name}: column {field.name} has {column.null_count} nulls, but must have none")
+        columns.append(column)
+        fields.append(field)
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields))
+
+
+def _cast(name: str, field: pa.Field, column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.Field]:
+    found = column.type
+    if field.type in (VECTOR16, VECTOR32):
+        if not pa.types.is_fixed_size_list(found) or found.value_type != field.type.value_type:
+            wanted = f"a fixed-size list of {field.type.value_type}"
+            raise ValueError(f"table {name}: column {field.name} is {found}, but must be {wanted}")
+        return column, field.with_type(found)
+    if found == field.type:
+        return column, field
+    try:
+        return column.cast(field.type), field
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise ValueError(f"table {name}: column {field.name} is {found} and not {field.type}: {error}") from error
+
+
+def _table(name: str, one_row_per: str, key: str, *columns: tuple, ledger: bool = False) -> Table:
+    """A table from (name, type, description) triples; a name that ends in `!` must never be null."""
+    fields = [
+        pa.field(column.rstrip("!"), kind, nullable=not column.endswith("!"), metadata={"description": text})
+        for column, kind, text in columns
+    ]
+    return Table(name, one_row_per, pa.schema(fields), tuple(key.split()), ledger)
+
+
+_ALL = [
+    _table(
+        "shard",
+        "crawl file that a build reads",
+        "shard_id",
+        ("shard_id!", U32, "small integer given at registration, in sorted order of uri, from 1"),
+        ("source!", TEXT, "name of the source set in the recipe"),
+        ("uri!", TEXT, "where the file lies, as the recipe names it"),
+        ("kind!", TEXT, "warc"),
+        ("sha256", SHA256, "hash of the file's bytes; null where it could not be read"),
+        ("bytes", U64, "size of the file; null where it could not be read"),
+        ("supersedes", U32, "shard_id of an earlier state of the same uri, whose bytes have changed"),
+        ("status!", TEXT, "ok, missing or unreadable"),
+        ("reason", TEXT, "what went wrong, in a sentence, where status is not ok"),
+    ),
+    _table(
+        "record",
+        "record of a crawl file",
+        "record_id",
+        ("record_id!", U64, "shard_id << 32 | ordinal of the record in its file"),
+        ("shard_id!", U32, "crawl file it stands in"),
+        ("offset!", U64, "where the record starts in the crawl file, in bytes (for gzip: of the compressed member)"),
+        ("length", U64, "bytes the record takes in the crawl file; null where its end could not be found"),
+        (
+            "type!",
+            TEXT,
+            "WARC-Type: warcinfo, request, response, resource, metadata, revisit; `broken` where unreadable",
+        ),
+        ("url", TEXT, "WARC-Target-URI"),
+        ("fetched_at", TIME, "WARC-Date"),
+        ("http_status", U16, "status code of the HTTP answer"),
+        (
+            "status!",
+            TEXT,
+            "ok, redirect, http_error, repeat (same url and digest archived before), error, or other (nothing to read)",
+        ),
+        ("reason", TEXT, "why status is error: truncated, too_large, bad_http, bad_encoding, broken_warc ..."),
+        ("mime", TEXT, "media type of the Content-Type header, lower case"),
+        ("charset", TEXT, "character set the body was read in, for HTML pages"),
+        ("digest", TEXT, "WARC-Payload-Digest as written, else sha256:… of the decoded body"),
+        ("truncated", TEXT, "WARC-Truncated: length, time, disconnect …"),
+        ("redirect_to", TEXT, "address a redirect points to, joined to the record's own"),
+        ("body_bytes", U64, "length of the body after transfer and content decoding"),
+    ),
+    _table(
+        "sample",
+        "<img> element of an archived page",
+        "sample_id",
+        ("sample_id!", U64, "shard_id << 32 | ordinal of the img element in the shard, counted before any filter"),
+        ("shard_id!", U32, "crawl file"),
+        ("page_record_id!", U64, "record of the page"),
+        ("page_url!", TEXT, "address of the page"),
+        (
+            "image_record_id",
+            U64,
+            "record that answered the image's address, after redirects; null if the crawl has none",
+        ),
+        ("image_id", U64, "decoded image; null where it is missing or was refused"),
+        ("image_url", TEXT, "absolute address of the image; null if the element has none"),
+        ("other_urls!", TEXTS, "alternatives: srcset, picture, lazy-loading attributes, link to a larger version"),
+        ("alt", TEXT, "alt attribute; null if absent"),
+        ("title", TEXT, "title attribute"),
+        ("caption", TEXT, "figcaption of the enclosing figure, or the text that stands in a caption's place"),
+        ("heading", TEXT, "nearest heading before the element"),
+        ("context", TEXT, "text just before and after the element"),
+        (
+            "text",
+            TEXT,
+            "what later stages pair with the image: first non-empty of the recipe's crawl.text_roles, white space collapsed",
+        ),
+        ("language", TEXT, "declared language: nearest lang attribute, else the page's, as a primary subtag"),
+        ("page_title", TEXT, "title of the page"),
+        ("position!", U32, "index of the element on its page, from 0, in document order"),
+    ),
+    _table(
+        "image",
+        "decoded image",
+        "image_id",
+        ("image_id!", U64, "record_id of the record whose body the image is"),
+        ("shard_id!", U32, "crawl file"),
+        ("sha256!", SHA256, "hash of the bytes as crawled"),
+        ("phash", pa.binary(8), "64-bit perceptual hash (DCT) of the upright picture"),
+        ("width!", U32, "pixels, upright"),
+        ("height!", U32, "pixels, upright"),
+        ("format!", TEXT, "what the bytes are: JPEG, PNG, WEBP, GIF …, whatever the server said"),
+        ("bytes!", U64, "size of the bytes as crawled"),
+        ("frames!", U32, "number of frames; the first one counts"),
+        ("file!", TEXT, "tar that holds the bytes, relative to the home"),
+        ("member!", TEXT, "name in that tar"),
+    ),
+    _table(
+        "license",
+        "license id",
+        "spdx_id",
+        ("spdx_id!", TEXT, "SPDX id, LicenseRef-…, NONE or NOASSERTION"),
+        ("canonical_url", TEXT, "the license's own address"),
+        ("family", TEXT, "cc, public-domain, open-source, proprietary, none …"),
+        ("version", TEXT, "version of the license"),
+        ("jurisdiction", TEXT, "port: two letters, igo or scotland"),
+        (
+            "obligations!",
+            U16,
+            "bits: 1 attribution, 2 share-alike, 4 non-commercial, 8 no-derivatives, 16 include license text, 32 indicate changes, 64 model-name clause, 128 use restrictions passed on, 256 no competing training, 512 research only, 1024 database right, 2048 credit removed on request",
+        ),
+        ("risk!", U8, "0 none to 3 high: how much can go wrong although the license is open"),
+    ),
+    _table(
+        "license_evidence",
+        "license statement that a rule found",
+        "subject_type subject_id rule byte_start",
+        ("subject_type!", TEXT, "site, page, image, sample or text"),
+        ("subject_id!", U64, "record_id for site, page and image; sample_id for sample and text"),
+        ("rule!", TEXT, "rule that found it, e.g. figure_rel, page_rel, jsonld_image, xmp_cc_license, http_link_image"),
+        ("rule_version!", U16, "version of the rule"),
+        ("spdx_id!", TEXT, "SPDX id or expression, LicenseRef-…, or NOASSERTION where the statement could not be read"),
+        ("confidence!", F32, "how sure the rule is that the statement is about the subject, 0 to 1"),
+        ("value!", TEXT, "raw value, at most 500 characters"),
+        ("record_id!", U64, "record it was read from"),
+        ("part!", TEXT, "headers or body"),
+        (
+            "byte_start",
+            U64,
+            "start of the range in that part, after transfer and content decoding; null where it cannot be located",
+        ),
+        ("byte_end", U64, "end of the range, exclusive"),
+    ),
+    _table(
+        "reservation_evidence",
+        "opt-out signal that a rule found",
+        "subject_type subject_id rule usage byte_start",
+        ("subject_type!", TEXT, "site, page, image or sample"),
+        ("subject_id!", U64, "record_id for site, page and image; sample_id for sample"),
+        (
+            "rule!",
+            TEXT,
+            "protocol: robots_agents, x_robots_tag, meta_robots, tdmrep_file, tdmrep_header, tdmrep_meta …",
+        ),
+        ("usage!", TEXT, "tdm, ai_train, ai_gen_train, ai_input, search or index"),
+        ("decision!", TEXT, "unknown, allowed, conditional or reserved"),
+        ("value!", TEXT, "raw value, at most 500 characters"),
+        ("record_id!", U64, "record it was read from"),
+        ("part!", TEXT, "headers or body"),
+        ("byte_start", U64, "start of the range in that part; null where it cannot be located"),
+        ("byte_end", U64, "end of the range, exclusive"),
+        ("observed_at", TIME, "when the record was fetched"),
+        ("spec_date", TEXT, "date of the specification the rule follows"),
+    ),
+    _table(
+        "attribution",
+        "attribution statement",
+        "subject_type subject_id rule field value",
+        ("subject_type!", TEXT, "page, image or sample"),
+        ("subject_id!", U64, "record_id for page and image; sample_id for sample"),
+        ("rule!", TEXT, "rule that found it"),
+        ("field!", TEXT, "creator, credit, title, source_url, copyright_notice or license_url"),
+        ("value!", TEXT, "what was stated, at most 500 characters"),
+    ),
+    _table(
+        "occurrence",
+        "sample, before copies on other pages are looked at",
+        "sample_id",
+        ("sample_id!", U64, "sample"),
+        ("image_license!", TEXT, "SPDX id or expression of this occurrence, NONE or NOASSERTION"),
+        ("text_license!", TEXT, "license of the words around the image"),
+        ("caption_terms", TEXT, "terms of a model that wrote the caption; null before captions are written"),
+        ("obligations!", U16, "union of obligation bits of image and text"),
+        ("confidence!", F32, "confidence of the deciding finding; 0 where nothing was found"),
+        ("conflict!", BOOL, "two findings of the same rank disagree"),
+        ("reservation!", TEXT, "unknown, allowed, conditional or reserved, for the usages of the policy"),
+        ("decided_by", TEXT, "rule of the finding that decided"),
+        ("verdict!", TEXT, "allow, url_only, review or deny"),
+        ("reason!", TEXT, "why, in one word or two: license_allowed, reserved, license_denied, unknown_license …"),
+    ),
+    _table(
+        "twin",
+        "group of samples that show the same bytes and of which some state a license",
+        "sha256",
+        ("sha256!", SHA256, "hash of the image's bytes"),
+        ("licenses!", TEXTS, "different stated licenses, sorted"),
+        ("conflict!", BOOL, "more than one license is stated"),
+        ("verdict!", TEXT, "strictest verdict among the copies that state a license or a reservation"),
+        ("samples!", U32, "how many samples show these bytes"),
+    ),
+    _table(
+        "rights",
+        "sample",
+        "sample_id",
+        ("sample_id!", U64, "sample"),
+        ("image_license!", TEXT, "SPDX id or expression of this occurrence, NONE or NOASSERTION"),
+        ("text_license!", TEXT, "license of the words around the image"),
+        ("caption_terms", TEXT, "terms of a model that wrote the caption; null before captions are written"),
+        ("obligations!", U16, "union of obligation bits of image and text"),
+        ("confidence!", F32, "confidence of the deciding finding; 0 where nothing was found"),
+        ("conflict!", BOOL, "findings of the same rank, or copies of the same bytes, state different licenses"),
+        ("reservation!", TEXT, "unknown, allowed, conditional or reserved, for the usages of the policy"),
+        ("decided_by", TEXT, "rule of the finding that decided; twin where a copy did"),
+        ("verdict!", TEXT, "allow, url_only, review or deny"),
+        ("reason!", TEXT, "why, in one word or two"),
+    ),
+    _table(
+        "decision",
+        "sample and stage it reached",
+        "sample_id",
+        ("sample_id!", U64, "sample"),
+        ("stage!", TEXT, "one of " + ", ".join(STAGES)),
+        ("kept!", BOOL, "True: it goes on"),
+        ("reason", TEXT, "why it was dropped (or, where kept, the rule that let it through); null if nothing to say"),
+        ("score", F64, "number that decided, where there is one"),
+        ("threshold", F64, "limit it was held against, where there is one"),
+        ("other_sample_id", U64, "sample that stays in its place (dedup)"),
+    ),
+    _table(
+        "score",
+        "sample and scorer",
+        "sample_id scorer model",
+        ("sample_id!", U64, "sample"),
+        ("scorer!", TEXT, "what was measured: image_text_similarity, nsfw, language:en …"),
+        ("model!", TEXT, "model and revision that gave it"),
+        ("value", F32, "the score; null where the scorer could not answer"),
+    ),
+    _table(
+        "embedding",
+        "sample",
+        "sample_id",
+        ("sample_id!", U64, "sample"),
+        ("image_sha256!", SHA256, "content key of the image vectors"),
+        ("text_sha256!", SHA256, "content key of the text vector: hash of the UTF-8 text"),
+        ("image!", VECTOR16, "projected image vector, unit length"),
+        (
+            "image_raw!",
+            VECTOR16,
+            "pooled trunk features before projection, unit length; for clusters and near-duplicates",
+        ),
+        ("text!", VECTOR16, "projected text vector, unit length"),
+    ),
+    _table(
+        "centroid",
+        "concept",
+        "cluster_id",
+        ("cluster_id!", U32, "concept, from 0"),
+        ("vector!", VECTOR32, "unit vector"),
+    ),
+    _table(
+        "cluster",
+        "concept",
+        "cluster_id",
+        ("cluster_id!", U32, "concept, from 0"),
+        ("size!", U32, "samples that belong to it"),
+        ("d_intra", F32, "mean cosine distance of its members to the centroid; null if empty"),
+        ("d_inter!", F32, "mean cosine distance of the centroid to its nearest centroids"),
+        ("complexity!", F32, "d_intra * d_inter; 0 if empty"),
+        ("target!", F64, "softmax share times the number of samples to keep"),
+        ("floor!", U32, "least number it keeps"),
+        ("quota!", U32, "number it keeps"),
+    ),
+    _table(
+        "cluster_member",
+        "sample that survived dedup",
+        "sample_id",
+        ("sample_id!", U64, "sample"),
+        ("cluster_id!", U32, "nearest concept"),
+        ("distance!", F32, "cosine distance to its centroid"),
+    ),
+    _table(
+        "caption",
+        "sample and caption",
+        "sample_id kind model",
+        ("sample_id!", U64, "sample"),
+        ("kind!", TEXT, "alt, synthetic-short, synthetic-dense or fused"),
+        ("text", TEXT, "the caption; rejected texts are kept too; null if none was written"),
+        ("model", TEXT, "model that wrote it (agent.agent_id); null for alt"),
+        ("revision", TEXT, "its revision"),
+        ("prompt_sha256", SHA256, "hash of the prompt template"),
+        ("inputs!", TEXTS, "kinds of captions it was made from"),
+        ("status!", TEXT, "ok, rejected (a gate refused it), skipped (not asked for) or failed"),
+        ("reason", TEXT, "which gate refused it, or why it was skipped"),
+        ("score", F32, "number that decided, where there is one"),
+        ("threshold", F32, "limit it was held against, where there is one"),
+        ("tokens", U32, "tokens the model wrote"),
+        ("finish_reason", TEXT, "stop or length"),
+        ("chosen!", BOOL, "True for the one caption of the sample that the release carries as its text"),
+    ),
+    _table(
+        "tag",
+        "word that pictures are tagged with",
+        "word",
+        ("word!", TEXT, "word of the vocabulary"),
+        ("vector!", VECTOR16, "its text vector, unit length"),
+    ),
+    _table(
+        "completion",
+        "answer of a language model, by what it was asked",
+        "key",
+        (
+            "key!",
+            SHA256,
+            "hash of model, revision, decoding and the whole prompt: an answer is looked up by it before it is asked for",
+        ),
+        ("agent_id!", TEXT, "model that answered"),
+        ("text!", TEXT, "what it wrote"),
+        ("finish_reason!", TEXT, "stop, length or prompt_too_long"),
+        ("tokens!", U32, "tokens it wrote"),
+    ),
+    _table(
+        "release_member",
+        "sample in a release",
+        "release_id sample_id",
+        ("release_id!", TEXT, "release"),
+        ("sample_id!", U64, "sample"),
+        ("file!", TEXT, "file of the release that holds it, relative to the release's folder"),
+        ("row!", U32, "row in that file's Parquet twin, from 0"),
+        ("with_image!", BOOL, "False where rights allow the address only"),
+        ("caption_kind!", TEXT, "which caption is its text"),
+    ),
+    _table(
+        "policy",
+        "policy in force",
+        "name",
+        ("name!", TEXT, "name of the policy"),
+        ("sha256!", SHA256, "hash of its body"),
+        ("body!", TEXT, "the policy, as JSON"),
+    ),
+    _table(
+        "agent",
+        "model or program",
+        "agent_id",
+        ("agent_id!", TEXT, "name@revision"),
+        ("kind!", TEXT, "encoder, captioner, language-model, scorer, detector or program"),
+        ("name!", TEXT, "name"),
+        ("revision", TEXT, "revision or version"),
+        ("weights_sha256", SHA256, "hash of the weights, where they are a file"),
+        ("license", TEXT, "SPDX id of weights or program"),
+        ("output_terms", TEXT, "terms its outputs come under; `none` where it claims none"),
+    ),
+    _table(
+        "build",
+        "build",
+        "build_id",
+        ("build_id!", TEXT, "hash of recipe, code and sources, 16 hexadecimal digits"),
+        ("name!", TEXT, "name of the recipe"),
+        ("recipe_sha256!", SHA256, "hash of the resolved recipe"),
+        ("policy_sha256", SHA256, "hash of the policy"),
+        ("code_version!", TEXT, "hash of all stages' code versions"),
+        ("manifest_sha256", SHA256, "hash of the manifest; null until the build is complete"),
+        ("parent_build_id", TEXT, "build before it in this home, of the same name"),
+        ("recipe", TEXT, "the resolved recipe, as JSON"),
+        ("completed_at", TIME, "when the manifest was written"),
+        ledger=True,
+    ),
+    _table(
+        "run",
+        "materialization of an asset, for one partition",
+        "started_at run_id asset partition",
+        ("run_id!", TEXT, "Dagster's run"),
+        ("build_id!", TEXT, "build it works for"),
+        ("asset!", TEXT, "asset"),
+        ("partition", TEXT, "shard, or null for assets that take all of them"),
+        ("fingerprint!", TEXT, "hash of code version, recipe section and inputs"),
+        ("code_version!", TEXT, "hash of the stage's modules and libraries"),
+        ("config_sha256!", SHA256, "hash of the recipe section"),
+        ("started_at!", TIME, "start"),
+        ("ended_at!", TIME, "end"),
+        ("status!", TEXT, "ok or failed"),
+        ("reused!", BOOL, "True: the files were there already"),
+        ledger=True,
+    ),
+    _table(
+        "artifact",
+        "file of a build",
+        "uri",
+        ("uri!", TEXT, "relative to the home"),
+        ("table_name!", TEXT, "table, or images, release"),
+        ("shard_id", U32, "shard; null for files of all shards"),
+        ("asset!", TEXT, "asset that wrote it"),
+        ("fingerprint!", TEXT, "hash of what it was made from"),
+        ("sha256!", SHA256, "hash of its bytes"),
+        ("rows", U64, "rows; null where it is not a table"),
+        ("bytes!", U64, "size"),
+        ("run_id", TEXT, "run that wrote it"),
+        ledger=True,
+    ),
+    _table(
+        "release",
+        "release",
+        "release_id",
+        ("release_id!", TEXT, "name-version-fingerprint"),
+        ("build_id!", TEXT, "build it was cut from"),
+        ("name!", TEXT, "name"),
+        ("version!", TEXT, "version"),
+        ("manifest_sha256!", SHA256, "hash of the list of its files"),
+        ("supersedes", TEXT, "release it replaces"),
+        ("published_at!", TIME, "when it appeared"),
+        ("withdrawn_at", TIME, "when it was withdrawn"),
+        ledger=True,
+    ),
+    _table(
+        "takedown",
+        "takedown request",
+        "takedown_id",
+        ("takedown_id!", TEXT, "request"),
+        ("received_at!", TIME, "when it came in"),
+        ("basis!", TEXT, "copyright, privacy, illegal_content, reservation_update …"),
+        ("selector_type!", TEXT, "url, url_prefix, host, image_sha256, phash, page_url, creator, record …"),
+        ("selector_hmac!", pa.binary(), "keyed hash of the selector"),
+        ("selector", TEXT, "the selector, where it may be kept"),
+        ("effective_at", TIME, "when it was carried out"),
+        ("status!", TEXT, "received, applied or refused"),
+        ledger=True,
+    ),
+    _table(
+        "takedown_hit",
+        "sample that a takedown reaches",
+        "takedown_id sample_id",
+        ("takedown_id!", TEXT, "request"),
+        ("sample_id!", U64, "sample"),
+        ("match!", TEXT, "exact, twin, duplicate, phash, page or domain"),
+        ("distance", F32, "distance, where the match has one"),
+        ledger=True,
+    ),
+    _table(
+        "fetch",
+        "attempt to fetch an image that the crawl lacks",
+        "sample_id attempt",
+        ("sample_id!", U64, "sample"),
+        ("attempt!", U32, "from 1"),
+        ("url!", TEXT, "address asked for"),
+        ("status!", TEXT, "ok, failed or refused"),
+        ("reason", TEXT, "why"),
+        ledger=True,
+    ),
+    _table(
+        "eval_registry",
+        "evaluation set that a build must not contain",
+        "name version",
+        ("name!", TEXT, "evaluation set"),
+        ("version!", TEXT, "its version"),
+        ("license", TEXT, "its license"),
+        ("registered_at", TIME, "when it was registered"),
+        ledger=True,
+    ),
+    _table(
+        "hit",
+        "sample picked by a list from outside: removals, evaluation sets",
+        "list sample_id",
+        ("list!", TEXT, "name of the list"),
+        ("sample_id!", U64, "sample"),
+        ("match!", TEXT, "how it was matched"),
+        ("score", F32, "how near"),
+    ),
+]
+
+TABLES: dict[str, Table] = {table.name: table for table in _ALL}
+"""Every table of the contract, by name."""

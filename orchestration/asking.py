@@ -1,0 +1,91 @@
+"""Questions to what builds left: SQL, one sample's story, the difference of two builds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from orchestration.manifest import BuildError, read_manifest
+from resources.lake import Lake, local_path
+
+
+def ready_made() -> list[tuple[str, str, list[str]]]:
+    """Name, title and parameters of every ready-made question."""
+    from assets.provenance.questions import list_questions
+
+    return [(question.name, question.title, list(question.parameters)) for question in list_questions()]
+
+
+def ask(home: str, query: str, arguments: Sequence[str]) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Columns and rows of a query, or of a ready-made question with `NAME=VALUE` arguments.
+
+    Raises BuildError where there is no database, or DuckDB refuses the query, in DuckDB's own words.
+    """
+    import duckdb
+
+    from assets.provenance.questions import list_questions
+
+    questions = {question.name: question for question in list_questions()}
+    values: dict[str, Any] = {}
+    if query in questions:
+        given = dict(argument.partition("=")[::2] for argument in arguments)
+        wanted = questions[query].parameters
+        if set(given) != set(wanted):
+            form = " ".join(f"--arg {name}=…" for name in wanted) or "no --arg"
+            raise BuildError(f"question {query} takes {form}")
+        query, values = questions[query].sql, given
+    elif arguments:
+        raise BuildError(f"--arg goes with a ready-made question, and {query!r} is none; see winnow sql --list")
+    with connect(home) as connection:
+        try:
+            result = connection.execute(query, values) if values else connection.execute(query)
+            return [column[0] for column in result.description], result.fetchall()
+        except duckdb.Error as error:
+            raise BuildError(f"the query was refused: {error}") from error
+
+
+def story(home: str, sample_id: int) -> str:
+    """A sample's whole story as text."""
+    from assets.provenance.explain import explain, render
+
+    with connect(home) as connection:
+        try:
+            return render(explain(connection, sample_id))
+        except LookupError as error:
+            raise BuildError(str(error.args[0])) from error
+
+
+def difference(home: str, older: str, newer: str) -> pa.Table:
+    """One row per sample that differs between two builds, with the reason."""
+    from assets.provenance.diff import TABLES_COMPARED, diff
+
+    lake = Lake(home)
+    manifests = [read_manifest(lake, name) for name in (older, newer)]
+    before, after = (
+        {table: [local_path(path) for path in m.files(lake, table)] for table in TABLES_COMPARED} for m in manifests
+    )
+    return diff(before, after)
+
+
+def summary(rows: pa.Table) -> list[str]:
+    """How many samples changed in which way, most frequent first."""
+    if rows.num_rows == 0:
+        return ["no difference"]
+    counts = Counter((row["change"], row["stage"], row["reason"]) for row in rows.to_pylist())
+    return [
+        f"{count:8}  {change}" + (f"  ({stage}: {reason})" if reason else "")
+        for (change, stage, reason), count in counts.most_common()
+    ]
+
+
+def connect(home: str) -> Any:
+    """A read-only connection to the home's database; a reader never blocks a build."""
+    import duckdb
+
+    path = Lake(home).home / "provenance.duckdb"
+    if not path.exists():
+        raise BuildError(f"{path}: no such database; run `winnow build` first, or set WINNOW_HOME")
+    return duckdb.connect(str(path), read_only=True)

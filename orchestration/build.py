@@ -1,0 +1,133 @@
+"""`winnow build`: the assets of the Dagster graph, run in this process, with progress bars and the funnel at the end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from orchestration import ledger, progress
+from orchestration.manifest import BuildError, Manifest, read_manifest
+from orchestration.partitions import announce
+from orchestration.plan import Build, Outcome
+from orchestration.recipe import load_recipe
+
+SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+class Bars:
+    """Progress bars, one per asset, and counts of what was computed and what was reused."""
+
+    def __init__(self, console: Console) -> None:
+        self.computed = self.reused = 0
+        self.bars = Progress(
+            TextColumn("{task.fields[group]:>10} {task.description:<18}"),
+            BarColumn(24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[said]}"),
+            console=console,
+        )
+        self._tasks: dict[str, object] = {}
+
+    def start(self, group: str, name: str, total: int) -> None:
+        """A bar for the next asset."""
+        self._tasks[name] = self.bars.add_task(name, total=total, group=group, said="")
+
+    def finished(self, outcome: Outcome) -> None:
+        """One shard further."""
+        self.computed += not outcome.reused
+        self.reused += outcome.reused
+        said = "reused" if outcome.reused else ""
+        self.bars.update(self._tasks[outcome.step], advance=1, said=said)  # type: ignore[arg-type]
+
+
+@contextmanager
+def dagster_instance() -> Iterator[dg.DagsterInstance]:
+    """The Dagster instance under DAGSTER_HOME."""
+    warnings.filterwarnings("ignore", category=dg.BetaWarning)
+    warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+def run_build(recipe_path: str | None, home: str, select: str | None, quiet: bool) -> Manifest | None:
+    """Materialize the assets in this process; the manifest if the last asset was among them.
+
+    Raises BuildError with one sentence where an asset or a blocking check failed.
+    """
+    warnings.filterwarnings("ignore", category=dg.BetaWarning)
+    warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+    from orchestration import jobs, stages
+    from orchestration.definitions import assets, checks
+
+    recipe = load_recipe(recipe_path or os.environ.get("WINNOW_RECIPE"))
+    build = stages.open_build(recipe, os.environ.get("WINNOW_HOME", home), renew=True)
+    console = Console(quiet=quiet, stderr=False)
+    bars = Bars(console)
+    console.print(f"[bold]{recipe.name}[/bold]: {len(build.snapshot.shards)} shards -> {build.lake.home}")
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    with dagster_instance() as instance, bars.bars, progress.listening(bars):
+        announce(instance, build.snapshot)
+        result = dg.materialize(
+            [*assets, *checks],
+            instance=instance,
+            resources={"winnow": stages.Winnow()},
+            selection=_selection(select),
+            run_config=SILENT,
+            tags=jobs.range_tags(build.snapshot),
+            raise_on_error=False,
+        )
+    if not result.success:
+        raise BuildError(_failure(result))
+    console.print(f"{bars.computed} computed, {bars.reused} reused")
+    if not any(row["build_id"] == build.build_id for row in ledger.rows(build.lake, "build")):
+        return None
+    manifest = read_manifest(build.lake, build.build_id)
+    print_funnel(build, console)
+    return manifest
+
+
+def print_funnel(build: Build, console: Console) -> None:
+    """The funnel, and where things are."""
+    from orchestration.asking import ask
+
+    columns, rows = ask(str(build.lake.home), "SELECT stage, came_in, kept, dropped, top_reasons FROM funnel", ())
+    table = Table(*columns, title=f"{build.recipe.name}: funnel")
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row))
+    console.print(table)
+    releases = [row for row in ledger.rows(build.lake, "release") if row["build_id"] == build.build_id]
+    if releases:
+        console.print(f"release:  {build.lake.home / 'releases' / releases[-1]['release_id']}", soft_wrap=True)
+    console.print(f"database: {build.lake.home / 'provenance.duckdb'}  (winnow sql, winnow explain)", soft_wrap=True)
+
+
+def _selection(select: str | None) -> dg.AssetSelection | None:
+    return dg.AssetSelection.from_string(select) if select else None
+
+
+def _failure(result: dg.ExecuteInProcessResult) -> str:
+    """What failed, in one sentence: the innermost error's own words, or what a check said."""
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            words = (error.message if error else "unknown error").strip()
+            name, _, sentence = words.partition(": ")
+            plain = sentence if name.rpartition(".")[2].isidentifier() and sentence else words
+            return f"asset {event.step_key}: {plain.splitlines()[0]}"
+    for event in result.all_events:
+        if event.event_type_value == "ASSET_CHECK_EVALUATION":
+            answer = event.asset_check_evaluation_data
+            if not answer.passed:
+                return f"check {answer.check_name} of asset {answer.asset_key.to_user_string()}: {answer.description}"
+    return "the build failed; look at the run in the Dagster UI (winnow ui)"

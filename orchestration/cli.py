@@ -1,0 +1,200 @@
+"""`winnow`: build, look at, ask and compare builds from the command line."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+class Plain(click.Group):
+    """A group of commands whose known errors are one sentence and exit status 1, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; say what is wrong in plain words."""
+        from orchestration.manifest import BuildError
+        from orchestration.recipe import RecipeError
+        from resources.lake import LakeError
+
+        try:
+            return super().invoke(ctx)
+        except (RecipeError, LakeError, BuildError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Plain, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="winnow")
+def main() -> None:
+    """Winnow builds image-text training sets from raw web crawls and can say why any sample is in or out.
+
+    \b
+    winnow build recipes/demo.yaml      build everything the recipe asks for; what is done is reused
+    winnow ui                           the same assets in Dagster, on http://127.0.0.1:3000
+    winnow sql "FROM funnel"            ask provenance.duckdb
+    winnow explain SAMPLE_ID            one sample's whole story
+    winnow diff BUILD BUILD             what changed between two builds, and why
+
+    The data lies under WINNOW_HOME (default: .winnow in the current folder).
+    """
+
+
+def _home_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--home", envvar="WINNOW_HOME", default=".winnow", show_default=True, help="Folder that holds the data."
+    )(function)
+
+
+@main.command()
+@click.argument("recipe", required=False)
+@click.option(
+    "--select", metavar="ASSETS", help="Dagster selection, e.g. 'crawl' or '*selection' (with all it needs)."
+)
+@click.option("--quiet", is_flag=True, help="Only the last line, and errors.")
+@_home_option
+def build(recipe: str | None, select: str | None, quiet: bool, home: str) -> None:
+    """Build RECIPE (default: WINNOW_RECIPE, else recipes/demo.yaml) and print its funnel.
+
+    Nothing is computed twice: a file's name holds the hash of what it was made from, so a second build reuses all of
+    it, and a changed threshold recomputes only what is downstream of it. A build that was killed goes on where it was.
+    The last line is `manifest: <sha256>`: the same inputs and recipe give the same one.
+    """
+    _prepare(recipe, home)
+    from orchestration.build import run_build
+
+    manifest = run_build(recipe, home, select, quiet)
+    if manifest is not None:
+        click.echo(f"manifest: {manifest.sha256}")
+
+
+@main.command()
+@click.argument("recipe", required=False)
+@click.option("--port", default=3000, show_default=True, help="Port on 127.0.0.1.")
+@_home_option
+def ui(recipe: str | None, port: int, home: str) -> None:
+    """Open Dagster on RECIPE: registers its crawl files, then starts webserver and daemon on loopback.
+
+    "Materialize all" in the asset graph builds the recipe; the schedule and the sensor can be switched on there.
+    """
+    _prepare(recipe, home)
+    from orchestration.build import dagster_instance
+    from orchestration.partitions import announce
+    from orchestration.recipe import load_recipe
+    from orchestration.stages import open_build
+
+    with dagster_instance() as instance:
+        announce(instance, open_build(load_recipe(), renew=True).snapshot)
+    click.echo(f"Dagster: http://127.0.0.1:{port}  (data: {home}; stop with Ctrl-C)")
+    program = str(Path(sys.executable).with_name("dagster"))
+    workspace = str(REPOSITORY / "workspace.yaml")
+    os.chdir(REPOSITORY)
+    os.execv(program, [program, "dev", "-w", workspace, "-h", "127.0.0.1", "-p", str(port)])
+
+
+@main.command()
+@click.argument("query", required=False)
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.option("--list", "show_list", is_flag=True, help="List the ready-made questions.")
+@click.option("--arg", "arguments", multiple=True, metavar="NAME=VALUE", help="A parameter of a ready-made question.")
+@_home_option
+def sql(query: str | None, as_csv: bool, show_list: bool, arguments: tuple[str, ...], home: str) -> None:
+    """Ask provenance.duckdb: QUERY is SQL, or the name of a ready-made question (`winnow sql --list`).
+
+    \b
+    winnow sql "FROM funnel"
+    winnow sql "SELECT reason, count(*) FROM decision WHERE NOT kept GROUP BY ALL ORDER BY 2 DESC"
+    winnow sql from_domain --arg domain=opendrawings.example --csv
+    """
+    from orchestration import asking
+
+    if show_list or query is None:
+        for name, title, parameters in asking.ready_made():
+            click.echo(f"{name:24} {title}{'  (' + ', '.join(parameters) + ')' if parameters else ''}")
+        return
+    columns, rows = asking.ask(home, query, arguments)
+    if as_csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*(Text("" if value is None else str(value)) for value in row))
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+@main.command()
+@click.argument("sample_id", type=int)
+@_home_option
+def explain(sample_id: int, home: str) -> None:
+    """Tell one sample's story: crawl file and offset, texts, license findings, every decision, captions, release."""
+    from orchestration import asking
+
+    click.echo(asking.story(home, sample_id))
+
+
+@main.command()
+@click.argument("older")
+@click.argument("newer")
+@click.option("--csv", "as_csv", is_flag=True, help="Print every changed sample as CSV instead of the summary.")
+@_home_option
+def diff(older: str, newer: str, as_csv: bool, home: str) -> None:
+    """Compare two builds by id, by a start of it, or `latest`: added, removed, changed caption, changed license.
+
+    `winnow sql "FROM build"` lists the builds of this home.
+    """
+    from orchestration import asking
+
+    rows = asking.difference(home, older, newer)
+    if as_csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(rows.column_names)
+        writer.writerows(row.values() for row in rows.to_pylist())
+        return
+    for line in asking.summary(rows):
+        click.echo(line)
+
+
+@main.command()
+@click.option("--yes", is_flag=True, help="Delete; without it, only say what would go.")
+@click.option("--keep", default=2, show_default=True, help="How many of the newest builds keep their files.")
+@_home_option
+def gc(yes: bool, keep: int, home: str) -> None:
+    """Delete lake files that none of the newest builds names. Releases and the ledger stay."""
+    from orchestration.gc import collect
+
+    for line in collect(home, keep, yes):
+        click.echo(line)
+
+
+def _prepare(recipe: str | None, home: str) -> None:
+    """Set WINNOW_RECIPE, WINNOW_HOME and DAGSTER_HOME; check the recipe and the home before anything is loaded."""
+    from orchestration.recipe import load_recipe
+    from resources.lake import Lake
+
+    found = load_recipe(recipe)
+    # Libraries would write their own progress bars between ours.
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    local = "://" not in home
+    os.environ["WINNOW_RECIPE"] = found.path if "://" in found.path else str(Path(found.path).resolve())
+    os.environ["WINNOW_HOME"] = str(Path(home).resolve()) if local else home
+    Lake(os.environ["WINNOW_HOME"]).prepare()
+    dagster_home = Path(os.environ["WINNOW_HOME"] if local else Path.home() / ".winnow") / "dagster"
+    dagster_home.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(REPOSITORY / "dagster.yaml", dagster_home / "dagster.yaml")
+    os.environ["DAGSTER_HOME"] = str(dagster_home)
+
+
+if __name__ == "__main__":
+    main(prog_name="winnow")

@@ -1,0 +1,43 @@
+"""Everything Dagster loads: the stages in the order the data flows, their checks, the job, schedule and sensor."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import dagster as dg
+
+from orchestration.recipe import load_recipe
+
+from assets.crawl import stage as crawl  # isort: skip
+from assets.rights import stage as rights  # isort: skip
+from assets.pool import stage as pool  # isort: skip
+from assets.embeddings import stage as embeddings  # isort: skip
+from assets.dedup import stage as dedup  # isort: skip
+from assets.clusters import stage as clusters  # isort: skip
+from assets.prune import stage as prune  # isort: skip
+from assets.captions import stage as captions  # isort: skip
+from assets.release import stage as release  # isort: skip
+from assets.provenance import stage as provenance  # isort: skip
+
+from orchestration import jobs, stages  # isort: skip
+
+ROOMS = [crawl, rights, pool, embeddings, dedup, clusters, prune, captions, release, provenance]
+
+assets: list[Any] = [asset for room in ROOMS for asset in dg.load_assets_from_modules([room])]
+checks = [check for room in ROOMS for check in dg.load_asset_checks_from_modules([room])]
+
+defs = dg.Definitions(
+    assets=assets,
+    asset_checks=checks,
+    jobs=[jobs.rebuild],
+    schedules=[jobs.nightly(load_recipe())],
+    sensors=[jobs.new_shards],
+    resources={"winnow": stages.Winnow()},
+    executor=dg.multiprocess_executor.configured(
+        {
+            "max_concurrent": max(1, (os.cpu_count() or 2) // 2),
+            "start_method": {"forkserver": {"preload_modules": ["orchestration.definitions"]}},
+        }
+    ),
+)

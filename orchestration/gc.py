@@ -1,0 +1,30 @@
+"""Garbage collection: lake files that no recent build names."""
+
+from __future__ import annotations
+
+from orchestration import ledger
+from orchestration.manifest import read_manifest
+from resources.lake import Lake
+
+
+def collect(home: str, keep: int, delete: bool) -> list[str]:
+    """Lines that say what goes (or went): lake files that none of the `keep` newest builds names.
+
+    A running build's files are not safe from it; run it when no build runs.
+    """
+    lake = Lake(home)
+    builds = list(dict.fromkeys(row["build_id"] for row in reversed(ledger.rows(lake, "build"))))[: max(keep, 0)]
+    named = {file["uri"] for build in builds for file in read_manifest(lake, build).document["files"]}
+    folder = lake.home / "lake"
+    found = sorted((path for path in folder.rglob("*") if path.is_file()), key=str) if folder.exists() else []
+    going = [path for path in found if lake.uri(path) not in named]
+    size = sum(path.stat().st_size for path in going)
+    lines = [f"{'deleted' if delete else 'would delete'} {lake.uri(path)}" for path in going]
+    if delete:
+        for path in going:
+            path.unlink()
+    kept = ", ".join(builds) or "none"
+    lines.append(
+        f"{len(going)} files, {size / 1e6:.1f} MB {'deleted' if delete else 'to delete with --yes'}; builds kept: {kept}"
+    )
+    return lines

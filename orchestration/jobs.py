@@ -1,0 +1,73 @@
+"""When builds are made: the job over all assets, the nightly schedule, the sensor for new crawl files."""
+
+import dagster as dg
+
+from orchestration import partitions
+from orchestration.recipe import Recipe, load_recipe
+from orchestration.registry import Snapshot
+from orchestration.stages import open_build
+from resources.lake import sha256_of
+
+rebuild = dg.define_asset_job(
+    "rebuild",
+    selection=dg.AssetSelection.all(),
+    description="Everything, for every shard; what is done is reused.",
+)
+
+
+def range_tags(snapshot: Snapshot) -> dict[str, str]:
+    """Tags that make one run cover every shard of a snapshot."""
+    keys = [shard.partition for shard in snapshot.shards]
+    return {"dagster/asset_partition_range_start": keys[0], "dagster/asset_partition_range_end": keys[-1]}
+
+
+def nightly(recipe: Recipe) -> dg.ScheduleDefinition:
+    """The schedule that the recipe asks for: register what is there, then build again."""
+
+    @dg.schedule(
+        job=rebuild,
+        name="nightly_rebuild",
+        cron_schedule=recipe.schedule.cron,
+        execution_timezone=recipe.schedule.timezone,
+        description="Looks for new and changed crawl files, then builds again; what is done is reused.",
+    )
+    def nightly_rebuild(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        snapshot = open_build(load_recipe(), renew=True).snapshot
+        partitions.announce(context.instance, snapshot)
+        return dg.RunRequest(tags=range_tags(snapshot))
+
+    return nightly_rebuild
+
+
+@dg.sensor(
+    job=rebuild,
+    name="new_shards",
+    minimum_interval_seconds=60,
+    description="Registers new and changed crawl files under the recipe's sources and builds with them.",
+)
+def new_shards(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    """Looks at names, sizes and times first; files are hashed only when those changed."""
+    recipe = load_recipe()
+    listing = _listing(recipe)
+    if listing == context.cursor:
+        return dg.SkipReason("the sources look as they did before")
+    before = set(context.instance.get_dynamic_partitions("shard"))
+    snapshot = open_build(recipe, renew=True).snapshot
+    new = [shard.partition for shard in snapshot.shards if shard.partition not in before]
+    if not new:
+        return dg.SensorResult(cursor=listing)
+    return dg.SensorResult(
+        cursor=listing,
+        dynamic_partitions_requests=[partitions.shards.build_add_request(new)],
+        run_requests=[dg.RunRequest(run_key=snapshot.sha256, tags=range_tags(snapshot))],
+    )
+
+
+def _listing(recipe: Recipe) -> str:
+    found = {
+        uri: [path.stat().st_size, path.stat().st_mtime]
+        for source in recipe.crawl.sources
+        for pattern in source.uris
+        for uri, path in recipe.expand(pattern).items()
+    }
+    return sha256_of(found)

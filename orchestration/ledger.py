@@ -1,0 +1,87 @@
+"""The ledger: runs, builds and releases, with their clocks and names, outside the manifest hash.
+
+Every document is written once under a new name and never changed, so that two runs cannot disturb each other.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from assets.provenance.tables import TABLES
+from orchestration.plan import Build, Outcome, Step
+from orchestration.registry import Shard
+from resources.lake import Lake, sha256_of
+
+
+def record_runs(build: Build, step: Step, outcomes: Sequence[Outcome], run_id: str) -> None:
+    """Write one document for what a run did of a step."""
+    found = [
+        {
+            **_run(build, step, outcome.shard, run_id, outcome.started_at, outcome.ended_at),
+            "status": "ok",
+            "reused": outcome.reused,
+            "files": [file.as_dict() for file in outcome.files],
+        }
+        for outcome in outcomes
+    ]
+    if found:
+        write(build.lake, "run", found)
+
+
+def record_failure(build: Build, step: Step, shard: Shard | None, run_id: str, started: datetime) -> None:
+    """Write one document for a step that did not end well."""
+    run = _run(build, step, shard, run_id, started, datetime.now(UTC))
+    write(build.lake, "run", [{**run, "status": "failed", "reused": False, "files": []}])
+
+
+def _run(
+    build: Build, step: Step, shard: Shard | None, run_id: str, started: datetime, ended: datetime
+) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        "build_id": build.build_id,
+        "asset": step.name,
+        "partition": shard.partition if shard else None,
+        "fingerprint": build.fingerprint(step, shard),
+        "code_version": step.code_version(),
+        "config_sha256": sha256_of(build.config(step)),
+        "started_at": started.isoformat(),
+        "ended_at": ended.isoformat(),
+    }
+
+
+def write(lake: Lake, kind: str, rows: list[dict[str, Any]]) -> None:
+    """Append a document of rows of one kind (run, build, release …)."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+    lake.write_document(lake.home / "ledger" / kind / f"{stamp}-{uuid.uuid4().hex[:8]}.json", rows)
+
+
+def rows(lake: Lake, kind: str) -> list[dict[str, Any]]:
+    """All rows of one kind, oldest document first."""
+    folder = lake.home / "ledger" / kind
+    paths = sorted(folder.glob("*.json"), key=lambda path: path.name) if folder.exists() else []
+    return [row for path in paths for row in lake.read_document(path)]
+
+
+def known_files(lake: Lake) -> dict[str, dict[str, Any]]:
+    """What runs said of the files they wrote, by uri, with the run's id; files never change, so it still holds."""
+    return {file["uri"]: {**file, "run_id": row["run_id"]} for row in rows(lake, "run") for file in row["files"]}
+
+
+def table(kind: str, found: Sequence[dict[str, Any]]) -> pa.Table:
+    """Ledger rows as a table of the contract: hexadecimal hashes become bytes, ISO times timestamps."""
+    schema = TABLES[kind].schema
+    return pa.Table.from_pylist([{f.name: _value(f.type, row.get(f.name)) for f in schema} for row in found], schema)
+
+
+def _value(kind: pa.DataType, value: Any) -> Any:
+    if isinstance(value, str) and (pa.types.is_fixed_size_binary(kind) or pa.types.is_binary(kind)):
+        return bytes.fromhex(value)
+    if isinstance(value, str) and pa.types.is_timestamp(kind):
+        return datetime.fromisoformat(value)
+    return value

@@ -1,0 +1,138 @@
+"""The manifest: which files make up a build, with their hashes; what releases, the database and diffs start from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from upath import UPath
+
+from orchestration import ledger
+from orchestration.plan import Build, Step
+from resources.lake import Lake, StoredFile, sha256_of
+
+
+class BuildError(Exception):
+    """A build is missing or incomplete; the message says which and what to do."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A build that is complete.
+
+    Attributes:
+        build_id: known before anything was made.
+        sha256: hash of `document`.
+        document: name, recipe, policy and code hashes, and `files`: table, asset, shard, fingerprint, uri, sha256,
+            rows and bytes of every file; no clock, no host, no absolute path.
+    """
+
+    build_id: str
+    sha256: str
+    document: dict[str, Any]
+
+    def files(self, lake: Lake, table: str) -> list[UPath]:
+        """Files of one table, in the order of steps and shards."""
+        return [lake.home / file["uri"] for file in self.document["files"] if file["table"] == table]
+
+
+def write_manifest(build: Build, run_id: str) -> Manifest:
+    """Write the manifest of a complete build, and its row in the ledger.
+
+    Raises BuildError naming the first asset whose files are not there.
+    """
+    known = ledger.known_files(build.lake)
+    files = []
+    for step, shard, name, path in build.files():
+        if not path.exists():
+            raise BuildError(
+                f"asset {step.name} is not complete ({build.lake.uri(path)} is missing); materialize it first"
+            )
+        stored = _stored(build.lake, path, known)
+        files.append(
+            {
+                "table": name,
+                "asset": step.name,
+                "shard": shard.shard_id if shard else None,
+                "fingerprint": build.fingerprint(step, shard),
+                **stored.as_dict(),
+            }
+        )
+    for step in build.steps.values():
+        files += _folder_files(build, step, known)
+    document = {
+        "name": build.recipe.name,
+        "recipe_sha256": build.recipe.sha256,
+        "policy_sha256": policy_sha256(build),
+        "code_version": build.code_version,
+        "snapshot_sha256": build.snapshot.sha256,
+        "files": files,
+    }
+    manifest = Manifest(build.build_id, sha256_of(document), document)
+    path = build.lake.home / "builds" / build.build_id / "manifest.json"
+    if not path.exists() or sha256_of(build.lake.read_document(path)) != manifest.sha256:
+        build.lake.write_document(path, document)
+    _enter(build, manifest, run_id)
+    return manifest
+
+
+def read_manifest(lake: Lake, build_id: str) -> Manifest:
+    """The manifest of a build, by its id or an unambiguous start of it; `latest` is the one completed last."""
+    rows = ledger.rows(lake, "build")
+    known = list(dict.fromkeys(row["build_id"] for row in rows))
+    found = known[-1:] if build_id == "latest" else [name for name in known if name.startswith(build_id)]
+    if len(found) != 1:
+        told = ", ".join(known) or "none yet; run `winnow build` first"
+        raise BuildError(f"build {build_id}: {'ambiguous' if found else 'not in'} {lake.home}; builds there: {told}")
+    document = lake.read_document(lake.home / "builds" / found[0] / "manifest.json")
+    return Manifest(found[0], sha256_of(document), document)
+
+
+def policy_sha256(build: Build) -> str:
+    """Hash of the policy in force, from the step that applies it."""
+    return str(build.config(build.steps["occurrence"])["policy_sha256"])
+
+
+def _folder_files(build: Build, step: Step, known: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Files of the folder that a step publishes, in sorted order."""
+    folder = step.folder(build) if step.folder else None
+    if folder is None:
+        return []
+    if not folder.exists():
+        raise BuildError(
+            f"asset {step.name} is not complete ({build.lake.uri(folder)} is missing); materialize it first"
+        )
+    entry = {"table": step.name, "asset": step.name, "shard": None, "fingerprint": build.fingerprint(step, None)}
+    paths = sorted((path for path in folder.rglob("*") if path.is_file()), key=str)
+    return [{**entry, **_stored(build.lake, path, known).as_dict(), "rows": None} for path in paths]
+
+
+def _stored(lake: Lake, path: UPath, known: dict[str, dict[str, Any]]) -> StoredFile:
+    """A file's hash and size: from the ledger if its size still agrees, else from its bytes."""
+    uri = lake.uri(path)
+    row = known.get(uri)
+    if row and row["bytes"] == path.stat().st_size:
+        return StoredFile(uri, row["sha256"], row["rows"], row["bytes"])
+    return lake.describe(path, lake.rows_of(path) if path.suffix == ".parquet" else None)
+
+
+def _enter(build: Build, manifest: Manifest, run_id: str) -> None:
+    """One row per build and manifest in the ledger; a repeated build adds none."""
+    rows = ledger.rows(build.lake, "build")
+    if rows and rows[-1]["build_id"] == build.build_id and rows[-1]["manifest_sha256"] == manifest.sha256:
+        return
+    before = [row["build_id"] for row in rows if row["name"] == build.recipe.name and row["build_id"] != build.build_id]
+    row = {
+        "build_id": build.build_id,
+        "name": build.recipe.name,
+        "recipe_sha256": build.recipe.sha256,
+        "policy_sha256": manifest.document["policy_sha256"],
+        "code_version": build.code_version,
+        "manifest_sha256": manifest.sha256,
+        "parent_build_id": before[-1] if before else None,
+        "recipe": build.recipe.model_dump_json(),
+        "completed_at": datetime.now(UTC).isoformat(),
+        "run_id": run_id,
+    }
+    ledger.write(build.lake, "build", [row])

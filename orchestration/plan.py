@@ -1,0 +1,326 @@
+"""The plan of a build: which step makes which table, and where every file lies before it is made.
+
+A step's output is a pure function of its code version, its section of the recipe and the fingerprints of its inputs.
+The hash of those is the output's fingerprint. Nothing here knows Dagster: the assets call `Build.run`, tests do too.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.metadata
+import importlib.util
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from upath import UPath
+
+from assets.provenance.tables import TABLES, conform
+from orchestration.recipe import Recipe
+from orchestration.registry import Shard, Snapshot, file_of
+from resources.lake import Lake, StoredFile, hash_file, sha256_of
+
+PLUMBING = {"assets.provenance.tables", "resources.lake"}
+"""Modules whose meaning enters a fingerprint otherwise (schemas) or not at all (how files are written)."""
+
+
+NO_DATA = {"assets", "resources", "provenance"}
+"""Folders whose data files no step reads: the questions and views of the database are not part of any table."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the plan; its name is the Dagster asset's.
+
+    Attributes:
+        name: asset and step.
+        group: room of the house.
+        tables: tables it writes, the main one first.
+        reads: steps whose tables it may read.
+        section: its part of the recipe, as JSON-able values; nothing else of the recipe may reach it.
+        code: modules whose source, with everything of the project they import, is its code version.
+        libraries: distributions whose versions are part of the code version.
+        per_shard: True for one set of files per shard, False for one for all shards.
+        blobs: files beside the tables, as `table.suffix`, e.g. `image.tar`.
+        compute: the work.
+        sources: True for the step that stands for the recipe's sources as a whole.
+        folder: where a step publishes a folder of files besides its tables; the folder is part of being done.
+    """
+
+    name: str
+    group: str
+    tables: tuple[str, ...]
+    reads: tuple[str, ...]
+    section: Callable[[Recipe], Any]
+    code: tuple[str, ...]
+    libraries: tuple[str, ...]
+    per_shard: bool
+    compute: Callable[[Work], Mapping[str, pa.Table]]
+    blobs: tuple[str, ...] = ()
+    sources: bool = False
+    folder: Callable[[Build], UPath] | None = None
+
+    def code_version(self) -> str:
+        """Hash of the step's own function, its modules, the schemas it writes and the libraries it names."""
+        return _code_version(self)
+
+
+@cache
+def _code_version(step: Step) -> str:
+    schemas = [[name, [(f.name, str(f.type), f.nullable) for f in TABLES[name].schema]] for name in step.tables]
+    return sha256_of(
+        {
+            "compute": inspect.getsource(step.compute),
+            "sources": source_hash(step.code),
+            "schemas": schemas,
+            "libraries": {name: importlib.metadata.version(name) for name in sorted(step.libraries)},
+        }
+    )
+
+
+@cache
+def source_hash(modules: tuple[str, ...]) -> str:
+    """Hash of the modules' source, of what they import from this project, and of data files in their folders."""
+    digest = hashlib.sha256()
+    for path in sorted(_sources(modules), key=str):
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _sources(modules: Sequence[str]) -> set[Path]:
+    found: dict[str, Path] = {}
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop()
+        if name in found or name in PLUMBING:
+            continue
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            raise ImportError(f"module {name} is named as the code of a step, but cannot be found")
+        found[name] = Path(spec.origin)
+        waiting += _imports(Path(spec.origin), name)
+    data = {
+        file
+        for folder in {path.parent for path in found.values()}
+        for file in folder.rglob("*")
+        if file.is_file() and file.suffix not in (".py", ".pyc") and folder.name not in NO_DATA
+    }
+    return set(found.values()) | data
+
+
+def _imports(path: Path, module: str) -> list[str]:
+    """Modules of this project that a source file imports, at any depth of nesting."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    ours = [name for name in names if name.split(".")[0] in ("assets", "resources") and name != module]
+    return [name for name in ours if _is_module(name)]
+
+
+@cache
+def _is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one step for one shard."""
+
+    step: str
+    shard: Shard | None
+    fingerprint: str
+    reused: bool
+    rows: dict[str, int]
+    files: tuple[StoredFile, ...]
+    started_at: datetime
+    ended_at: datetime
+
+    @property
+    def partition(self) -> str | None:
+        """Dagster's partition key; None for a step over all shards."""
+        return self.shard.partition if self.shard else None
+
+
+@dataclass
+class Build:
+    """A recipe, the shards it reads and the lake it writes to."""
+
+    recipe: Recipe
+    lake: Lake
+    snapshot: Snapshot
+    steps: Mapping[str, Step]
+    _fingerprints: dict[tuple[str, int | None], str] = field(default_factory=dict)
+    _configs: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def build_id(self) -> str:
+        """Hash of everything that determines the build: known before anything is made."""
+        parts = [
+            (name, self.fingerprint(step, shard)) for name, step in self.steps.items() for shard in self._all(step)
+        ]
+        return sha256_of(parts)[:16]
+
+    @property
+    def code_version(self) -> str:
+        """Hash of all steps' code versions."""
+        return sha256_of({name: step.code_version() for name, step in self.steps.items()})
+
+    def config(self, step: Step) -> Any:
+        """The step's section of the recipe, as plain values."""
+        if step.name not in self._configs:
+            self._configs[step.name] = step.section(self.recipe)
+        return self._configs[step.name]
+
+    def shards_of(self, step: Step) -> list[Shard | None]:
+        """What a step is run for: every shard, or once."""
+        return self._all(step)
+
+    def fingerprint(self, step: Step, shard: Shard | None) -> str:
+        """Hash of what the step's files for that shard are made from."""
+        key = (step.name, shard.shard_id if shard else None)
+        if key not in self._fingerprints:
+            self._fingerprints[key] = sha256_of(
+                {
+                    "step": step.name,
+                    "code": step.code_version(),
+                    "config": self.config(step),
+                    "shard": self._what_is_read(step, shard),
+                    "inputs": [self._input_fingerprints(self.steps[name], shard) for name in step.reads],
+                }
+            )[:32]
+        return self._fingerprints[key]
+
+    def _what_is_read(self, step: Step, shard: Shard | None) -> Any:
+        """The crawl files that a step stands for: its shard, or the whole snapshot."""
+        if shard is not None:
+            return [shard.shard_id, shard.sha256]
+        return self.snapshot.sha256 if step.sources else None
+
+    def _input_fingerprints(self, source: Step, shard: Shard | None) -> list[str]:
+        return [self.fingerprint(source, s) for s in self._seen(source, shard)]
+
+    def _all(self, step: Step) -> list[Shard | None]:
+        return list(self.snapshot.shards) if step.per_shard else [None]
+
+    def _seen(self, source: Step, shard: Shard | None) -> list[Shard | None]:
+        """Which files of `source` a step sees when it works on `shard`: its own, or those of all shards."""
+        return [shard] if source.per_shard and shard is not None else self._all(source)
+
+    def path(self, step: Step, shard: Shard | None, table: str) -> UPath:
+        """Where a table of a step lies; `table` may be a blob such as `image.tar`."""
+        name, _, suffix = table.partition(".")
+        label = shard.label if shard else "all"
+        return self.lake.path(name, label, self.fingerprint(step, shard), suffix or "parquet")
+
+    def outputs(self, step: Step, shard: Shard | None) -> list[UPath]:
+        """Every file the step makes for that shard, the tables last and in order."""
+        return [self.path(step, shard, name) for name in (*step.blobs, *step.tables)]
+
+    def done(self, step: Step, shard: Shard | None) -> bool:
+        """True where every file is there; files appear by rename, so they are whole."""
+        folder = [step.folder(self)] if step.folder else []
+        return all(path.exists() for path in (*folder, *self.outputs(step, shard)))
+
+    def paths(self, name: str, table: str | None = None, shard: Shard | None = None) -> list[UPath]:
+        """Files of a step's table: of one shard, or of all shards in order."""
+        step = self.steps[name]
+        return [self.path(step, s, table or step.tables[0]) for s in self._seen(step, shard)]
+
+    def read(
+        self, name: str, table: str | None = None, columns: Sequence[str] | None = None, shard: Shard | None = None
+    ) -> pa.Table:
+        """Rows of a step's table, of one shard or of all shards in order."""
+        return self.lake.read_table(self.paths(name, table, shard), columns)
+
+    def run(self, step: Step, shard: Shard | None) -> Outcome:
+        """Make the step's files for that shard, unless they are there."""
+        started = datetime.now(UTC)
+        fingerprint = self.fingerprint(step, shard)
+        if self.done(step, shard):
+            rows = {name: self.lake.rows_of(self.path(step, shard, name)) for name in step.tables}
+            return Outcome(step.name, shard, fingerprint, True, rows, (), started, datetime.now(UTC))
+        files: list[StoredFile] = []
+        with ExitStack() as stack:
+            blobs = {name: stack.enter_context(self.lake.new_file(self.path(step, shard, name))) for name in step.blobs}
+            work = Work(self, step, shard, blobs)
+            tables = {name: conform(name, table) for name, table in step.compute(work).items()}
+        if set(tables) != set(step.tables):
+            raise ValueError(f"step {step.name} promises {step.tables} but made {tuple(tables)}")
+        files += [self.lake.describe(self.path(step, shard, name)) for name in step.blobs]
+        for name in step.tables:
+            path = self.path(step, shard, name)
+            files.append(self.lake.write_table(path, tables[name], work.metadata))
+        rows = {name: table.num_rows for name, table in tables.items()}
+        return Outcome(step.name, shard, fingerprint, False, rows, tuple(files), started, datetime.now(UTC))
+
+    def files(self) -> Iterator[tuple[Step, Shard | None, str, UPath]]:
+        """Every file of the build: step, shard, table or blob, path; in the order of the steps and shards."""
+        for step in self.steps.values():
+            for shard in self._all(step):
+                for name in (*step.blobs, *step.tables):
+                    yield step, shard, name, self.path(step, shard, name)
+
+
+@dataclass
+class Work:
+    """What a step's function may see: its section of the recipe, its inputs, its shard; nothing else."""
+
+    build: Build
+    step: Step
+    shard: Shard | None
+    blobs: Mapping[str, UPath]
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def config(self) -> Any:
+        """The step's section of the recipe, as plain values."""
+        return self.build.config(self.step)
+
+    def read(self, name: str, table: str | None = None, columns: Sequence[str] | None = None) -> pa.Table:
+        """Rows of an input's table: of this shard, or of all shards for a step over all of them."""
+        self._declared(name)
+        return self.build.read(name, table, columns, self.shard)
+
+    def paths(self, name: str, table: str | None = None) -> list[UPath]:
+        """Files of an input's table or blob."""
+        self._declared(name)
+        return self.build.paths(name, table, self.shard)
+
+    def uri(self, name: str) -> str:
+        """Where one of this step's own files will lie, relative to the home."""
+        return self.build.lake.uri(self.build.path(self.step, self.shard, name))
+
+    def earlier(self, table: str) -> list[UPath]:
+        """Files of a table that any build left in the lake: where content keys are looked up."""
+        folder = self.build.lake.home / "lake" / table
+        return sorted(folder.glob("*.parquet"), key=lambda path: path.name) if folder.exists() else []
+
+    def crawl_file(self) -> UPath:
+        """The shard's crawl file; raises ValueError where its bytes are not the registered ones."""
+        if self.shard is None:
+            raise ValueError(f"step {self.step.name} works on all shards and has no crawl file")
+        path = file_of(self.shard, self.build.recipe)
+        if not path.exists():
+            raise FileNotFoundError(
+                f"{self.shard.uri}: the crawl file is gone; put it back, or take it out of crawl.sources and run again"
+            )
+        if hash_file(path) != self.shard.sha256:
+            raise ValueError(f"{self.shard.uri}: its bytes changed after it was registered; run the build again")
+        return path
+
+    def _declared(self, name: str) -> None:
+        if name not in self.step.reads:
+            raise ValueError(f"step {self.step.name} reads {name}, but does not declare it")

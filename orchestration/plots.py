@@ -1,0 +1,111 @@
+"""Plots on the asset pages: pictures as data URIs inside Markdown, which Dagster shows inline."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+KEPT, DROPPED, INK = "#2f7d5b", "#c8553d", "#333333"
+
+
+def inline(title: str, png: bytes) -> str:
+    """Markdown that shows a picture."""
+    return f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})"
+
+
+def funnel(stages: Sequence[str], kept: Sequence[int], dropped: Sequence[int]) -> bytes:
+    """Horizontal bars, one per stage from top to bottom: kept and dropped samples. PNG bytes."""
+    figure, axes = _figure(7.5, 0.5 * len(stages) + 1.0)
+    rows = np.arange(len(stages))
+    axes.barh(rows, kept, color=KEPT, label="kept")
+    axes.barh(rows, dropped, left=kept, color=DROPPED, alpha=0.55, label="dropped")
+    for row, (k, d) in enumerate(zip(kept, dropped, strict=True)):
+        axes.text(k + d, row, f"  {k:,} of {k + d:,}", va="center", fontsize=8, color=INK)
+    axes.set_yticks(rows, stages)
+    axes.invert_yaxis()
+    axes.set_xlim(0, max((k + d for k, d in zip(kept, dropped, strict=True)), default=1) * 1.25)
+    axes.set_xlabel("samples")
+    axes.legend(frameon=False, loc="lower right", fontsize=8)
+    return _png(figure)
+
+
+def complexity(d_inter: np.ndarray, d_intra: np.ndarray, size: np.ndarray, quota: np.ndarray) -> bytes:
+    """One disc per concept: spread against distance to its neighbors; area is size, color is the share kept. PNG."""
+    figure, axes = _figure(7.5, 5)
+    share = np.divide(quota, size, out=np.zeros(len(size)), where=size > 0)
+    discs = axes.scatter(d_inter, d_intra, s=10 + 6 * size, c=share, cmap="viridis", vmin=0, vmax=1, alpha=0.8)
+    figure.colorbar(discs, label="share kept")
+    axes.set_xlabel("d_inter: mean cosine distance to the nearest concepts")
+    axes.set_ylabel("d_intra: mean cosine distance of members")
+    return _png(figure)
+
+
+def kept_by_concept(size: np.ndarray, quota: np.ndarray, order: np.ndarray) -> bytes:
+    """Bars per concept from simple to complex: size, and what it keeps. PNG bytes."""
+    figure, axes = _figure(7.5, 3.2)
+    rows = np.arange(len(order))
+    axes.bar(rows, size[order], color=DROPPED, alpha=0.45, label="members")
+    axes.bar(rows, quota[order], color=KEPT, label="quota")
+    axes.set_xlabel("concepts, from simple to complex")
+    axes.set_ylabel("samples")
+    axes.legend(frameon=False, fontsize=8)
+    return _png(figure)
+
+
+def bars(labels: Sequence[str], values: Sequence[int], unit: str) -> bytes:
+    """Horizontal bars with their numbers. PNG bytes."""
+    figure, axes = _figure(7.5, 0.34 * max(len(labels), 1) + 1.0)
+    rows = np.arange(len(labels))
+    axes.barh(rows, values, color=KEPT)
+    for row, value in enumerate(values):
+        axes.text(value, row, f"  {value:,}", va="center", fontsize=8, color=INK)
+    axes.set_yticks(rows, labels)
+    axes.invert_yaxis()
+    axes.set_xlim(0, max([*values, 1]) * 1.15)
+    axes.set_xlabel(unit)
+    return _png(figure)
+
+
+def contact_sheet(rows: Sequence[tuple[str, Sequence[Any]]], columns: int = 12, side: int = 72) -> bytes:
+    """Rows of thumbnails, each with a title above it; pictures are PIL images. PNG bytes."""
+    from PIL import Image, ImageDraw
+
+    gap, title = 6, 16
+    height = sum(title + (side + gap) * -(-max(len(pictures), 1) // columns) for _, pictures in rows) + gap
+    sheet = Image.new("RGB", (columns * (side + gap) + gap, height), "white")
+    pen = ImageDraw.Draw(sheet)
+    top = gap
+    for label, pictures in rows:
+        pen.text((gap, top), label, fill=INK)
+        top += title
+        for number, picture in enumerate(pictures):
+            thumb = picture.copy()
+            thumb.thumbnail((side, side))
+            left = gap + (number % columns) * (side + gap)
+            sheet.paste(thumb, (left, top + (number // columns) * (side + gap)))
+        top += (side + gap) * -(-max(len(pictures), 1) // columns)
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _figure(width: float, height: float) -> tuple[Any, Any]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    return figure, axes
+
+
+def _png(figure: Any) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()

@@ -1,0 +1,331 @@
+"""The recipe: one YAML file that says everything about a build, with types, defaults, ranges and plain errors."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
+from upath import UPath
+
+from resources.lake import sha256_of
+
+DEFAULT_RECIPE = "recipes/demo.yaml"
+
+Share = Annotated[float, Field(gt=0, le=1, description="a share, in (0, 1]")]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+
+
+class RecipeError(Exception):
+    """The recipe is wrong; the message names the file, the key and what to do."""
+
+
+class Section(BaseModel):
+    """A part of the recipe: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(Section):
+    """A source set: crawl files under one name."""
+
+    name: Name = Field(description="name of the source set; partition keys carry it")
+    uris: list[str] = Field(min_length=1, description="files or patterns (*, ?), relative to the recipe's folder")
+
+
+class Crawl(Section):
+    """Which crawl files are read, and how much of them."""
+
+    sources: list[Source] = Field(min_length=1, description="source sets")
+    text_roles: list[Literal["alt", "title", "caption", "heading"]] = Field(
+        ["alt"], min_length=1, description="texts of an image, first non-empty wins"
+    )
+    max_body_mib: int = Field(32, ge=1, le=1024, description="a larger body costs its record, with reason too_large")
+    max_image_mib: int = Field(20, ge=1, le=1024, description="a larger image is dropped before it is decoded")
+    max_pixels: int = Field(64_000_000, ge=1, description="an image with more pixels is dropped, from its header")
+
+    @field_validator("sources")
+    @classmethod
+    def _names_differ(cls, sources: list[Source]) -> list[Source]:
+        names = [source.name for source in sources]
+        if len(set(names)) != len(names):
+            raise ValueError("two source sets have the same name")
+        return sources
+
+
+class Rights(Section):
+    """Which policy turns evidence into verdicts."""
+
+    policy: str = Field("commercial-open", description="name of a policy that ships with Winnow, or a YAML file")
+
+
+class Pool(Section):
+    """Filters on text and image; a named set with published numbers, changed where the recipe says so."""
+
+    filter_set: str = Field("laion", description="named filter set: laion, datacomp_basic …")
+    overrides: dict[str, dict[str, float | str | bool | None]] = Field(
+        default_factory=dict, description="numbers of single filters, e.g. image_bytes: {limit: 500}"
+    )
+    extra: list[str] = Field(default_factory=list, description="further filters, after those of the set")
+    without: list[str] = Field(default_factory=list, description="filters of the set to leave out")
+    threads: int = Field(2, ge=1, le=256, description="threads of in-process scorers")
+
+
+class Embeddings(Section):
+    """Which encoder makes the vectors; any open_clip model, or the embedded one."""
+
+    kind: Literal["embedded", "open_clip"] = Field("embedded", description="embedded needs no download")
+    model: str = Field("lite2_minilm_lit", description="open_clip model name")
+    pretrained: str | None = Field(None, description="open_clip pretrained tag, or path of a checkpoint")
+    revision: str | None = Field(None, description="revision of the weights")
+    weights_sha256: str | None = Field(None, pattern="^[0-9a-fA-F]{64}$", description="hash that the weights must have")
+    license: str | None = Field(None, description="SPDX id of the weights")
+    precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="precision of the towers")
+    device: str = Field("cpu", description="cpu, cuda, cuda:0 …")
+    batch_size: int = Field(32, ge=1, le=4096, description="images per batch; batches are padded to this shape")
+    threads: int = Field(2, ge=1, le=256, description="threads of the towers")
+    resize_mode: Literal["longest", "shortest"] | None = Field(
+        None, description="longest pads to a square, shortest crops one; without it the model's own way"
+    )
+    min_similarity: float | None = Field(
+        None, ge=-1, le=1, description="drop pairs whose image-text cosine is lower; LAION used 0.28 with ViT-B/32"
+    )
+
+
+class Dedup(Section):
+    """What counts as a copy."""
+
+    eps: float = Field(0.05, ge=0, lt=1, description="near-duplicate: cosine above 1 - eps")
+    phash_radius: int | None = Field(None, ge=0, le=32, description="perceptual-hash twins within this Hamming radius")
+    cell_size: int = Field(1000, ge=16, description="vectors per cell that are compared with each other")
+    neighbor_cells: int = Field(8, ge=0, description="nearest cells that a cell is compared with")
+    seed: Seed = Field(0, description="seed of the cells")
+
+
+class Clusters(Section):
+    """Concepts: spherical k-means on the survivors."""
+
+    k: int = Field(500, ge=1, description="number of concepts")
+    iterations: int = Field(20, ge=1, description="iterations of k-means")
+    points_per_centroid: int = Field(256, ge=1, description="size of the training sample, times k")
+    seed: Seed = Field(0, description="seed of sample and start")
+    threads: int = Field(2, ge=1, le=256, description="threads of k-means; part of what makes it repeat")
+
+
+class Prune(Section):
+    """How many samples each concept keeps, and which."""
+
+    keep: Share = Field(description="share of the survivors of dedup to keep, in (0, 1]")
+    neighbors: int = Field(20, ge=1, description="nearest centroids that make d_inter")
+    temperature: float = Field(0.5, gt=0, description="of the softmax over complexity")
+    floor_ratio: float = Field(0.5, ge=0, le=1, description="least quota, as a share of keep * n / k")
+    select: Literal["hard", "easy", "random"] = Field(
+        "hard", description="hard keeps what is farthest from the centroid"
+    )
+    seed: Seed = Field(0, description="seed of `random`")
+
+
+class Fusion(Section):
+    """How alt text and synthetic caption are fused by a language model, and how many of them."""
+
+    kind: Literal["none", "embedded", "transformers"] = Field("embedded", description="embedded needs no download")
+    model: str = Field("SmolLM2-135M-Instruct", description="model name or path for kind transformers")
+    revision: str | None = Field(None, description="revision of the weights")
+    license: str | None = Field(None, description="SPDX id of the weights, for kind transformers")
+    output_terms: str | None = Field(None, description="terms of the model's outputs, for kind transformers")
+    max_fusions: int | None = Field(None, ge=0, description="fuse at most so many samples; the others keep a fallback")
+    max_new_tokens: int = Field(80, ge=8, le=2048, description="longest answer, in tokens")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="of weights and arithmetic; auto is bf16 where the processor computes in it"
+    )
+    device: str = Field("cpu", description="cpu, cuda, cuda:0 …")
+    batch_size: int = Field(
+        1, ge=1, le=1024, description="prompts per batch; above 1 an answer may depend on its neighbors"
+    )
+    threads: int = Field(2, ge=1, le=256, description="threads of the model")
+    seed: Seed = Field(0, description="picks which samples are fused when max_fusions is smaller")
+    min_agreement: float | None = Field(
+        None, ge=-1, le=1, description="cosine of alt and synthetic caption below which a pair is not fused"
+    )
+    min_alt_similarity: float | None = Field(
+        None, ge=-1, le=1, description="image-text score of the alt text below which a pair is not fused"
+    )
+    min_synthetic_similarity: float | None = Field(
+        None, ge=-1, le=1, description="image-text score of the synthetic caption below which a pair is not fused"
+    )
+
+
+class Captions(Section):
+    """What is written about a picture, and which text the release carries."""
+
+    tags: int = Field(3, ge=1, le=10, description="tags in a synthetic caption")
+    fusion: Fusion = Field(default_factory=lambda: Fusion(), description="fusion by language model")
+    fallback: Literal["alt", "synthetic-short", "drop"] = Field("alt", description="text where no fusion was accepted")
+
+
+class Release(Section):
+    """How a release is written."""
+
+    name: Name = Field(description="name of the release")
+    version: str = Field("0.1.0", pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$", description="version, as 1.2.3")
+    samples_per_shard: int = Field(1000, ge=1, le=100_000, description="samples per WebDataset shard")
+
+
+class Provenance(Section):
+    """How the database is made."""
+
+    database: Literal["tables", "views"] = Field("tables", description="native tables, or views over the lake's files")
+
+
+class Schedule(Section):
+    """When the build is made again."""
+
+    cron: str = Field("0 3 * * *", description="cron expression of the nightly rebuild")
+    timezone: str = Field("UTC", description="its time zone")
+
+
+class Recipe(Section):
+    """Everything about a build."""
+
+    name: Name = Field(description="name of the build")
+    crawl: Crawl
+    rights: Rights = Field(default_factory=Rights)
+    pool: Pool = Field(default_factory=Pool)
+    embeddings: Embeddings = Field(default_factory=lambda: Embeddings())
+    dedup: Dedup = Field(default_factory=lambda: Dedup())
+    clusters: Clusters = Field(default_factory=lambda: Clusters())
+    prune: Prune
+    captions: Captions = Field(default_factory=lambda: Captions())
+    release: Release
+    provenance: Provenance = Field(default_factory=lambda: Provenance())
+    schedule: Schedule = Field(default_factory=lambda: Schedule())
+
+    _path: str = PrivateAttr(default="recipe")
+
+    @property
+    def path(self) -> str:
+        """The file it was read from, as it was named."""
+        return self._path
+
+    @property
+    def folder(self) -> UPath:
+        """The folder that relative addresses start from."""
+        return UPath(self._path).absolute().parent
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the resolved recipe."""
+        return sha256_of(self.model_dump(mode="json"))
+
+    def locate(self, uri: str) -> UPath:
+        """Where an address of the recipe lies: absolute ones as they are, others from the recipe's folder."""
+        return UPath(uri) if "://" in uri or os.path.isabs(uri) else self.folder / uri
+
+    def expand(self, pattern: str) -> dict[str, UPath]:
+        """Files behind a pattern, by the uri that names each one the way the recipe does."""
+        if not any(mark in pattern for mark in "*?["):
+            path = self.locate(pattern)
+            return {pattern: path} if path.is_file() else {}
+        parent, _, name = pattern.rpartition("/")
+        folder = self.locate(parent) if parent else self.folder
+        prefix = f"{parent}/" if parent else ""
+        return {f"{prefix}{path.name}": path for path in folder.glob(name) if path.is_file()}
+
+
+def load_recipe(path: str | os.PathLike[str] | None = None) -> Recipe:
+    """Read a recipe; without a path, the one that WINNOW_RECIPE names, else `recipes/demo.yaml`.
+
+    Raises RecipeError: file, key, what is wrong and what to do.
+    """
+    name = os.fspath(path) if path is not None else os.environ.get("WINNOW_RECIPE", DEFAULT_RECIPE)
+    file = UPath(name)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise RecipeError(f"{name}: no such recipe; name a YAML file or set WINNOW_RECIPE") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{name}: cannot be read as UTF-8 text ({error})") from None
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{name}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(data, dict):
+        raise RecipeError(f"{name}: a recipe is a mapping of sections (name, crawl, prune, release …)")
+    return parse_recipe(data, name)
+
+
+def parse_recipe(data: dict[str, Any], path: str = "recipe") -> Recipe:
+    """A recipe from plain values; `path` is used in messages and to find relative files."""
+    try:
+        recipe = Recipe.model_validate(data)
+    except ValidationError as error:
+        raise RecipeError("\n".join(f"{path}: {_sentence(dict(e))}" for e in error.errors())) from None
+    recipe._path = path
+    return recipe
+
+
+def home_folder() -> UPath:
+    """Where the data lies: WINNOW_HOME, else `.winnow` in the current folder."""
+    home = UPath(os.environ.get("WINNOW_HOME", ".winnow"))
+    return home if home.protocol not in ("", "file") else UPath(Path(str(home)).absolute())
+
+
+def _sentence(error: dict[str, Any]) -> str:
+    """One pydantic error as a sentence that names the key and says what to do."""
+    where = _key(error["loc"])
+    kind, value, context = error["type"], error.get("input"), error.get("ctx") or {}
+    if kind == "extra_forbidden":
+        return f"{where} is not a key of a recipe{_did_you_mean(error['loc'])}"
+    if kind == "missing":
+        return f"{where} is missing; a recipe must say it"
+    if where.endswith("keep") and kind in ("greater_than", "less_than_equal"):
+        hint = f" Did you mean {_as_share(value)}?" if _as_share(value) else ""
+        return f"{where} is {value}, but it is a share and must lie in (0, 1].{hint}"
+    if kind == "literal_error":
+        return f"{where} is {value!r}, but must be one of {context.get('expected')}"
+    if kind.endswith("_type") or kind.endswith("_parsing"):
+        return f"{where} is {value!r}, but must be {_article(kind)}"
+    reason = str(error["msg"]).removeprefix("Value error, ")
+    return f"{where} is {value!r}: {reason[:1].lower()}{reason[1:]}"
+
+
+def _key(location: tuple[int | str, ...]) -> str:
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text or "the recipe"
+
+
+def _as_share(value: Any) -> float | None:
+    """What somebody who wrote 1.4 or 40 probably meant."""
+    if isinstance(value, (int, float)) and 1 < value < 2:
+        return round(value - 1, 6)
+    if isinstance(value, (int, float)) and 2 <= value <= 100:
+        return round(value / 100, 6)
+    return None
+
+
+def _article(kind: str) -> str:
+    noun = kind.removesuffix("_type").removesuffix("_parsing")
+    names = {"int": "a whole number", "float": "a number", "string": "text", "bool": "true or false", "list": "a list"}
+    return names.get(noun, "a mapping of keys" if noun in ("model", "dict", "model_attributes") else f"of type {noun}")
+
+
+def _did_you_mean(location: tuple[int | str, ...]) -> str:
+    model: Any = Recipe
+    for part in location[:-1]:
+        if isinstance(part, int):
+            continue
+        annotation = model.model_fields[part].annotation if part in getattr(model, "model_fields", {}) else None
+        model = next(
+            (a for a in (annotation, *getattr(annotation, "__args__", ())) if hasattr(a, "model_fields")), None
+        )
+    known = list(getattr(model, "model_fields", {}))
+    near = difflib.get_close_matches(str(location[-1]), known, n=1)
+    if near:
+        return f". Did you mean {near[0]}?"
+    return f"; known here: {', '.join(known)}" if known else ""

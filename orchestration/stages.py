@@ -1,0 +1,215 @@
+"""How a stage's function becomes a Dagster asset, and a statement about it a blocking check."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+from upath import UPath
+
+from assets.provenance.tables import TABLES, Table, describe
+from orchestration import ledger, progress
+from orchestration.partitions import shards as shard_partitions
+from orchestration.plan import Build, Outcome, Step, Work
+from orchestration.recipe import Recipe, home_folder, load_recipe
+from orchestration.registry import Shard, latest, register
+from resources.lake import Lake
+
+STEPS: dict[str, Step] = {}
+"""Every step, in the order the data flows: the order in which the stages are imported."""
+
+Compute = Callable[[Work], Mapping[str, pa.Table]]
+Show = Callable[[Build], dict[str, str]]
+"""Plots of an asset: title -> Markdown with the picture inline."""
+
+PREVIEW_ROWS = 5
+MAX_SHARDS_PER_RUN = 100
+
+
+class Winnow(dg.ConfigurableResource):
+    """Which recipe is built, and where. Empty values follow WINNOW_RECIPE and WINNOW_HOME."""
+
+    recipe: str = ""
+    home: str = ""
+
+    def open(self, renew: bool = False) -> Build:
+        """The build of the recipe in force, over the shards registered last; `renew` looks at the sources again."""
+        return open_build(load_recipe(self.recipe or None), self.home or None, renew)
+
+
+def open_build(recipe: Recipe, home: str | os.PathLike[str] | None = None, renew: bool = False) -> Build:
+    """A build over the newest snapshot of its shards; registers them first if asked to, or if nothing is registered."""
+    lake = Lake(UPath(home) if home is not None else home_folder())
+    snapshot = None if renew else latest(recipe, lake)
+    return Build(recipe, lake, snapshot or register(recipe, lake), STEPS)
+
+
+def stage(
+    *,
+    group: str,
+    tables: Sequence[str],
+    section: Callable[[Recipe], Any],
+    code: Sequence[str],
+    reads: Sequence[str] = (),
+    libraries: Sequence[str] = (),
+    per_shard: bool = False,
+    blobs: Sequence[str] = (),
+    kinds: set[str] | None = None,
+    show: Show | None = None,
+    pool: str | None = None,
+    prepare: Callable[[dg.AssetExecutionContext, Build], None] | None = None,
+    folder: Callable[[Build], UPath] | None = None,
+) -> Callable[[Compute], dg.AssetsDefinition]:
+    """Turn a function over tables into a step of the plan and an asset of the graph; see `Step` for the arguments."""
+
+    def wrap(compute: Compute) -> dg.AssetsDefinition:
+        name = compute.__name__
+        step = Step(
+            name, group, tuple(tables), tuple(reads), section, tuple(code), tuple(libraries), per_shard, compute,
+            tuple(blobs), prepare is not None, folder,
+        )  # fmt: skip
+        STEPS[name] = step
+
+        @dg.asset(
+            name=name,
+            group_name=group,
+            deps=list(reads) or (["shards"] if per_shard else []),
+            description=compute.__doc__,
+            partitions_def=shard_partitions if per_shard else None,
+            backfill_policy=dg.BackfillPolicy.multi_run(MAX_SHARDS_PER_RUN) if per_shard else None,
+            kinds=kinds or {"parquet"},
+            owners=["team:winnow"],
+            code_version=step.code_version()[:16],
+            metadata=_definition_metadata(step),
+            pool=pool,
+        )
+        def body(context: dg.AssetExecutionContext, winnow: Winnow) -> dg.MaterializeResult:
+            build = winnow.open(renew=prepare is not None)
+            if prepare:
+                prepare(context, build)
+            outcomes = run_step(build, step, _asked_for(context, build, step), context.run_id)
+            for outcome in outcomes:
+                if outcome.partition is not None:
+                    context.add_asset_metadata(_metadata(build, step, [outcome]), partition_key=outcome.partition)
+            plots = {t: dg.MetadataValue.md(md) for t, md in show(build).items()} if show and outcomes else {}
+            if per_shard:
+                return dg.MaterializeResult(metadata=plots)
+            return dg.MaterializeResult(
+                metadata={**_metadata(build, step, outcomes), **plots},
+                data_version=dg.DataVersion(build.fingerprint(step, None)),
+            )
+
+        return body
+
+    return wrap
+
+
+def run_step(build: Build, step: Step, wanted: Sequence[Shard | None], run_id: str) -> list[Outcome]:
+    """Run a step for some shards, one after the other, and write the ledger's rows; done shards are kept on failure."""
+    outcomes: list[Outcome] = []
+    started = datetime.now(UTC)
+    try:
+        for shard in progress.track(wanted, step.group, step.name):
+            started = datetime.now(UTC)
+            outcomes.append(build.run(step, shard))
+            progress.finished(outcomes[-1])
+    finally:
+        failed = wanted[len(outcomes)] if len(outcomes) < len(wanted) else None
+        ledger.record_runs(build, step, outcomes, run_id)
+        if len(outcomes) < len(wanted):
+            ledger.record_failure(build, step, failed, run_id, started)
+    return outcomes
+
+
+def check(asset: dg.AssetsDefinition, name: str) -> Callable[[Callable[[Build], tuple[bool, str]]], Any]:
+    """A blocking check: what a function over the build says, as (holds, one sentence)."""
+
+    def wrap(function: Callable[[Build], tuple[bool, str]]) -> dg.AssetChecksDefinition:
+        @dg.asset_check(asset=asset, name=name, blocking=True, description=function.__doc__)
+        def body(winnow: Winnow) -> dg.AssetCheckResult:
+            holds, sentence = function(winnow.open())
+            return dg.AssetCheckResult(passed=bool(holds), description=sentence, metadata={"answer": sentence})
+
+        return body
+
+    return wrap
+
+
+def done_shards(build: Build, *names: str) -> list[Shard]:
+    """Shards for which all the named steps have their files: what a check on a partly built graph can look at."""
+    return [s for s in build.snapshot.shards if all(build.done(build.steps[name], s) for name in names)]
+
+
+def _asked_for(context: dg.AssetExecutionContext, build: Build, step: Step) -> list[Shard | None]:
+    if not step.per_shard:
+        return [None]
+    keys = set(context.partition_keys)
+    return [shard for shard in build.snapshot.shards if shard.partition in keys]
+
+
+def _metadata(build: Build, step: Step, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Row counts, where the files are, and the first rows of the main table."""
+    rows = {name: sum(outcome.rows[name] for outcome in outcomes) for name in step.tables}
+    files = [path for outcome in outcomes for path in build.outputs(step, outcome.shard)]
+    metadata: dict[str, Any] = {
+        "dagster/row_count": rows[step.tables[0]],
+        **{f"rows: {name}": count for name, count in rows.items()},
+        "fingerprint": ", ".join(sorted({outcome.fingerprint for outcome in outcomes})),
+        "reused": all(outcome.reused for outcome in outcomes),
+        "seconds": round(sum((o.ended_at - o.started_at).total_seconds() for o in outcomes), 2),
+        "files": dg.MetadataValue.md("\n".join(f"- `{build.lake.uri(path)}`" for path in files)),
+        "recipe": dg.MetadataValue.json(build.config(step)),
+    }
+    if len(outcomes) == 1:
+        path = build.path(step, outcomes[0].shard, step.tables[0])
+        metadata["first rows"] = dg.MetadataValue.md(_preview(build.lake.read_table([path])))
+    return metadata
+
+
+def _preview(table: pa.Table) -> str:
+    """The first rows as a Markdown table; long values are cut, vectors and hashes are shown by their start."""
+    lines = ["| " + " | ".join(table.column_names) + " |", "|" + " --- |" * table.num_columns]
+    for row in table.slice(0, PREVIEW_ROWS).to_pylist():
+        lines.append("| " + " | ".join(_cell(value) for value in row.values()) + " |")
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.hex()[:12] + "…"
+    if isinstance(value, list):
+        value = ", ".join(f"{v:.3f}" if isinstance(v, float) else str(v) for v in value[:3]) + (
+            "…" if value[3:] else ""
+        )
+    if isinstance(value, float):
+        value = f"{value:.4g}"
+    text = "" if value is None else " ".join(str(value).split())
+    text = text if len(text) <= 60 else text[:59] + "…"
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("`", "'").replace("[", "\\[")
+
+
+def _definition_metadata(step: Step) -> dict[str, Any]:
+    schemas = {
+        f"schema: {name}": dg.MetadataValue.table_schema(_table_schema(TABLES[name])) for name in step.tables[1:]
+    }
+    return {
+        "dagster/column_schema": _table_schema(TABLES[step.tables[0]]),
+        "tables": ", ".join(step.tables),
+        "libraries": ", ".join(step.libraries) or "none beyond the house",
+        **schemas,
+    }
+
+
+def _table_schema(table: Table) -> dg.TableSchema:
+    columns = [
+        dg.TableColumn(
+            field.name,
+            str(field.type),
+            description=describe(field),
+            constraints=dg.TableColumnConstraints(nullable=field.nullable),
+        )
+        for field in table.schema
+    ]
+    return dg.TableSchema(columns)

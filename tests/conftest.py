@@ -1,0 +1,105 @@
+"""Builds that several tests look at: made once per session, by the command a person would type."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+CRAWL = REPOSITORY / "examples" / "crawl"
+TWO_SHARDS = ("sample-00003.warc.gz", "sample-00004.warc.gz")
+
+
+@dataclass
+class Project:
+    """A folder with crawl files, a recipe and a home, and the `winnow` command in it."""
+
+    folder: Path
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    def write_recipe(self, **changes) -> Path:
+        """The demo recipe over two small shards; `changes` are dotted keys with `__`."""
+        recipe = yaml.safe_load((REPOSITORY / "recipes" / "demo.yaml").read_text())
+        recipe["crawl"]["sources"] = [{"name": "two", "uris": ["crawl/*.warc.gz"]}]
+        recipe["clusters"]["k"] = 8
+        recipe["captions"]["fusion"]["max_fusions"] = 4
+        for key, value in changes.items():
+            place = recipe
+            *parents, last = key.split("__")
+            for parent in parents:
+                place = place.setdefault(parent, {})
+            place[last] = value
+        path = self.folder / "recipe.yaml"
+        path.write_text(yaml.safe_dump(recipe))
+        return path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("WINNOW", "DAGSTER"))}
+        return {**kept, "WINNOW_HOME": str(self.home), "PYTHONPATH": str(REPOSITORY)}
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        command = [sys.executable, "-m", "orchestration.cli", *arguments]
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def winnow(self, *arguments: str, fails: bool = False) -> str:
+        """What the command prints; with `fails`, what it prints as its error."""
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=600)
+        assert (process.returncode != 0) == fails, out + err
+        return err if fails else out
+
+    def build(self) -> str:
+        """Build the recipe; its manifest hash."""
+        last = self.winnow("build", "recipe.yaml").strip().splitlines()[-1]
+        assert last.startswith("manifest: ")
+        return last.removeprefix("manifest: ")
+
+    def sql(self, query: str) -> list[tuple]:
+        with duckdb.connect(str(self.home / "provenance.duckdb"), read_only=True) as connection:
+            return connection.execute(query).fetchall()
+
+
+def make_project(folder: Path) -> Project:
+    """A project over two small shards of the sample crawl."""
+    (folder / "crawl").mkdir(parents=True)
+    for name in TWO_SHARDS:
+        shutil.copy(CRAWL / name, folder / "crawl" / name)
+    project = Project(folder)
+    project.write_recipe()
+    return project
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory) -> tuple[Project, str]:
+    """A finished build of two shards and its manifest hash; tests only look at it."""
+    project = make_project(tmp_path_factory.mktemp("built"))
+    return project, project.build()
+
+
+@pytest.fixture(scope="session")
+def truth() -> list[dict]:
+    """What the makers of the sample crawl say of every <img> in it."""
+    with gzip.open(REPOSITORY / "tests" / "data" / "truth.jsonl.gz", "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
