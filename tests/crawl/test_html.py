@@ -1,0 +1,240 @@
+"""Pages: addresses, texts, languages, character sets, and pages made to be slow."""
+
+import codecs
+import encodings
+import pkgutil
+import time
+
+import pytest
+
+from assets.crawl.html import decode_html, parse_page
+
+DIR = "http://a.example/dir"
+PAGE = f"{DIR}/page.html"
+
+
+def images(html, url=PAGE):
+    return parse_page(html, url).images
+
+
+def image(html, url=PAGE):
+    (found,) = images(html, url)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("source", "url"),
+    [
+        ("x.png", "http://a.example/dir/x.png"),
+        ("/x.png", "http://a.example/x.png"),
+        ("../x.png?a=1#top", "http://a.example/x.png?a=1"),
+        ("//cdn.example/x.png", "http://cdn.example/x.png"),
+        ("images//x.png", "http://a.example/dir/images//x.png"),
+        ("https://B.example:443/a b.png", "https://b.example/a%20b.png"),
+        (" \n x.png ", "http://a.example/dir/x.png"),
+        ("bücher.png", "http://a.example/dir/b%C3%BCcher.png"),
+        ("data:image/gif;base64,R0lGOD", "data:image/gif;base64,R0lGOD"),
+        ("", None),
+        ("   ", None),
+        ("javascript:alert(1)", None),
+        ("file:///etc/passwd", None),
+        ("http://[broken", None),
+        ("x" * 9000, None),
+    ],
+)
+def test_addresses_are_joined_as_browsers_do(source, url):
+    assert image(f'<img src="{source}">').url == url
+
+
+def test_an_image_without_address_is_an_image_all_the_same():
+    found = image("<img alt=nothing>")
+    assert (found.url, found.alt) == (None, "nothing")
+
+
+def test_a_base_element_moves_relative_addresses_and_may_be_relative_itself():
+    assert image('<base href="/other/"><img src=x.png>').url == "http://a.example/other/x.png"
+    assert image('<base href="http://[broken"><img src=x.png>').url == "http://a.example/dir/x.png"
+
+
+@pytest.mark.parametrize("name", ["data-src", "data-original", "data-lazy-src"])
+def test_a_lazy_address_is_the_image_and_src_only_a_stand_in(name):
+    found = image(f'<img src="blank.gif" {name}="real.jpg">')
+    assert found.url == "http://a.example/dir/real.jpg"
+    assert found.other_urls == []
+
+
+def test_the_largest_of_a_lazy_srcset_is_the_image():
+    found = image('<img src="blank.gif" data-srcset="s.jpg 320w, l.jpg 1280w, m.jpg 640w">')
+    assert found.url == "http://a.example/dir/l.jpg"
+    assert found.other_urls == ["http://a.example/dir/s.jpg", "http://a.example/dir/m.jpg"]
+
+
+def test_src_stays_the_image_beside_a_srcset_whose_candidates_are_alternatives():
+    found = image('<img src="s.jpg" srcset="s.jpg, l.jpg 2x">')
+    assert found.url == "http://a.example/dir/s.jpg"
+    assert found.other_urls == ["http://a.example/dir/l.jpg"]
+
+
+def test_without_src_the_largest_candidate_is_the_image():
+    assert image('<img srcset="s.jpg 1x, l.jpg 2x">').url == "http://a.example/dir/l.jpg"
+
+
+def test_candidates_may_hold_commas_and_lack_spaces():
+    found = image('<img src=x.png srcset="a,b.jpg 1x,c.jpg 2x">')
+    assert found.other_urls == ["http://a.example/dir/c.jpg", "http://a.example/dir/a,b.jpg"]
+
+
+def test_candidates_may_stand_on_lines_of_their_own_and_be_one_letter():
+    found = image('<img data-srcset="\n\ta.jpg\n\t320w,\n\tb\t1.5x,\n\tc.jpg\n">')
+    assert (found.url, found.other_urls) == (f"{DIR}/a.jpg", [f"{DIR}/b", f"{DIR}/c.jpg"])
+
+
+def test_sources_of_a_picture_and_the_larger_version_it_links_to_are_alternatives():
+    found = image('<a href="full.JPG?v=1"><picture><source srcset="x.webp 1x, y.avif 2x"><img src=x.jpg></picture></a>')
+    assert found.other_urls == [f"http://a.example/dir/{name}" for name in ("x.webp", "y.avif", "full.JPG?v=1")]
+
+
+def test_a_link_to_a_page_is_no_alternative():
+    assert image('<a href="about.html"><img src=x.jpg></a>').other_urls == []
+
+
+def test_an_absent_alt_is_none_and_an_empty_one_is_empty():
+    absent, bare, empty, full = images(
+        '<img src=a><img src=a alt><img src=a alt=""><img src=a alt=" A  &amp; B " title=t>'
+    )
+    assert (absent.alt, bare.alt, empty.alt, full.alt) == (None, "", "", " A  & B ")
+    assert (absent.title, full.title) == (None, "t")
+
+
+def test_every_image_of_a_figure_has_its_caption():
+    html = "<figure><div><img src=a></div><img src=b><figcaption>Two <b>cats</b>\n on a mat</figcaption></figure><img src=c>"
+    assert [i.caption for i in images(html)] == ["Two cats on a mat", "Two cats on a mat", None]
+
+
+def test_a_small_text_beside_an_image_stands_for_a_caption_unless_images_share_it():
+    assert image("<div><img src=a><small>By Ann</small></div>").caption == "By Ann"
+    assert image("<div><div><span><img src=a></span></div><p class=caption>Far</p></div>").caption == "Far"
+    assert [i.caption for i in images("<div><img src=a><img src=b><small>Ours</small></div>")] == [None, None]
+    assert image("<section><img src=a><small>Of the section</small></section>").caption is None
+
+
+def test_the_heading_is_the_nearest_before_the_image():
+    html = "<h1>One <i>two</i></h1><img src=a><h3></h3><img src=b><h2>Three</h2><img src=c>"
+    assert [i.heading for i in images("<img src=0>" + html)] == [None, "One two", "One two", "Three"]
+
+
+def test_texts_next_to_an_image_are_what_a_reader_sees():
+    found = image(
+        "<p>Before <b>it</b></p><script>no()</script><style>no{}</style><img src=a><!-- no --><p>After</p><p>it</p>"
+    )
+    assert (found.before, found.after) == ("Before it", "After it")
+
+
+def test_texts_next_to_an_image_are_bounded_and_near():
+    found = image("<p>" + "far " * 9000 + "near</p><img src=a><p>near " + "far " * 9000)
+    assert found.before.endswith("far near")
+    assert found.after.startswith("near far")
+    assert max(len(found.before), len(found.after)) <= 300
+
+
+def test_language_is_inherited_and_the_nearest_wins():
+    html = (
+        '<html lang="en-US"><img src=0><div lang="de"><p><img src=1></p><p lang="zh-Hant"><img src=2></p>'
+        '<p lang=""><img src=3></p><img src=4 xml:lang="fr"></div><p lang="x"><img src=5>'
+    )
+    assert [i.language for i in images(html)] == ["en", "de", "zh", "de", "fr", "en"]
+    assert parse_page(html, PAGE).language == "en"
+
+
+def test_a_page_without_language_declares_none():
+    assert image("<img src=a>").language is None
+
+
+def test_positions_count_every_img_in_document_order_wherever_it_stands():
+    html = "<img src=0><noscript><img src=1></noscript><p><img></p><img src=3>"
+    assert [(i.position, i.url and i.url[-1]) for i in images(html)] == [(0, "0"), (1, "1"), (2, None), (3, "3")]
+
+
+def test_the_title_of_a_page_is_collapsed():
+    assert parse_page("<title> A\n  page </title>", PAGE).title == "A page"
+    assert parse_page("<p>none", PAGE).title is None
+
+
+def test_characters_that_no_text_needs_are_dropped():
+    found = image('\0<img src="x.png" alt="a\0b\x1bc\ud800d" title="\udfff">')
+    assert "\0" not in found.alt
+    assert (found.alt + found.title).encode()
+
+
+UMLAUT = "<p>Grüße</p>"
+
+
+@pytest.mark.parametrize(
+    ("body", "header", "expected"),
+    [
+        # A byte order mark beats the header, the header beats meta, meta beats a guess.
+        (codecs.BOM_UTF8 + UMLAUT.encode(), "latin-1", "utf-8-sig"),
+        (codecs.BOM_UTF16_LE + UMLAUT.encode("utf-16-le"), "utf-8", "utf-16"),
+        (codecs.BOM_UTF16_BE + UMLAUT.encode("utf-16-be"), None, "utf-16"),
+        (b"<meta charset=utf-8>" + UMLAUT.encode("cp1252"), "ISO-8859-1", "cp1252"),
+        (b"<meta charset=iso-8859-15>" + UMLAUT.encode("cp1252"), None, "iso8859-15"),
+        (b'<meta http-equiv=Content-Type content="text/html; charset=windows-1252">' + UMLAUT.encode("cp1252"), None, "cp1252"),
+        (UMLAUT.encode(), None, "utf-8"),
+        (UMLAUT.encode(), "no-such-charset", "utf-8"),
+    ],
+)  # fmt: skip
+def test_the_character_set_is_found_in_the_order_browsers_look(body, header, expected):
+    html, name = decode_html(body, header)
+    assert "Grüße" in html
+    assert name == expected
+
+
+def test_a_meta_element_that_claims_utf16_without_a_mark_is_not_believed():
+    assert decode_html(b"<meta charset=utf-16>" + UMLAUT.encode(), None) == ("<meta charset=utf-16>" + UMLAUT, "utf-8")
+
+
+def test_a_page_that_says_nothing_is_detected():
+    russian = "<p>Привет, это страница о кошках и собаках, которые живут в нашем городе.</p>" * 5
+    assert decode_html(russian.encode("cp1251"), None)[0] == russian
+
+
+def test_no_character_set_of_any_name_can_stop_a_page():
+    hostile = bytes(range(256)) * 2 + b"\\ud800 \\uD8"
+    for name in [m.name for m in pkgutil.iter_modules(encodings.__path__)] + ["a\0b", "é", "\n", "x" * 40]:
+        decode_html(hostile, name)[0].encode()
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<div>" * 5000 + "<img src=x.png>",
+        "<b><i>" * 2500 + "</x>" * 1000 + "<img src=x.png>",
+        "<h1><div>" * 2500 + "<img src=x.png>",
+        "<!--" * 100_000 + "--><img src=x.png>",
+        "<img src=x.png " + "a=b " * 100_000 + ">",
+        '<img src=x.png srcset="' + "y.png 1w," * 100_000 + '">',
+        "<p>" + "word " * 500_000 + "<img src=x.png>",
+    ],
+)
+def test_a_page_made_to_be_slow_still_gives_its_image_in_time(html):
+    started = time.perf_counter()
+    assert images(html)[-1].url == "http://a.example/dir/x.png"
+    assert time.perf_counter() - started < 10
+
+
+@pytest.mark.parametrize(
+    "around", ["", "<div>", "<figure>", "<picture>", "<a href=b.png " + "a=b " * 2000 + ">", "<p>" + "long " * 20_000]
+)
+def test_a_hundred_thousand_images_take_time_with_their_number_not_its_square(around):
+    def seconds(count):
+        started = time.perf_counter()
+        assert len(images(around + "<img src=x.png>" * count)) == count
+        return time.perf_counter() - started
+
+    seconds(10)
+    few, many = seconds(500), seconds(8000)
+    assert many < 16 * few * 4 + 0.5
+
+
+def test_a_hundred_thousand_images_on_one_page():
+    assert images("<div>" + "<img src=x.png alt=y>" * 100_000)[-1].position == 99_999
