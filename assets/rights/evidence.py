@@ -1,0 +1,137 @@
+"""Evidence: one pass over a crawl file in which every rule reads what it knows to read."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from assets.crawl.nesting import too_deep
+from assets.crawl.warc import WarcRecord, iter_records
+from assets.rights.addresses import origin_and_path
+from assets.rights.findings import Evidence, Findings, Subject, Where
+from assets.rights.http_rules import read_headers, read_reservation_metas
+from assets.rights.image_rules import read_image
+from assets.rights.licenses import NOASSERTION
+from assets.rights.markup import MAX_PAGE, Page
+from assets.rights.page_rules import Images, mark_outside, read_markup
+from assets.rights.site_rules import SITE_PATHS, SiteFile, Target, read_sites
+from assets.rights.structured import read_structured
+
+MAX_REDIRECTS = 5
+ORDINAL = (1 << 32) - 1
+HTML = {"text/html", "application/xhtml+xml"}
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """Which records of the crawl file are read, and as what."""
+
+    pages: dict[int, list[dict[str, Any]]]
+    images: dict[int, str]
+    sites: dict[int, list[tuple[str, str]]]
+
+
+def collect_evidence(
+    path: str | os.PathLike[str], shard_id: int, record: pa.Table, sample: pa.Table, max_body: int = 32 << 20
+) -> Evidence:
+    """All statements about licenses, opt-outs and credits in one crawl file.
+
+    Args:
+        path: the crawl file.
+        shard_id: its number, upper half of its record and sample ids.
+        record: table `record` of the shard.
+        sample: table `sample` of the shard, before any filter.
+        max_body: as the crawl stage read it; what is longer was not a sample either.
+    """
+    records = {row["record_id"]: row for row in record.to_pylist()}
+    samples = sample.to_pylist()
+    wanted = _wanted(records, samples)
+    findings = Findings()
+    files: list[SiteFile] = []
+    for found in iter_records(path, max_body=max_body):
+        record_id = shard_id << 32 | found.ordinal
+        if record_id in wanted.pages:
+            _read_page(found, records[record_id], wanted.pages[record_id], findings)
+        if record_id in wanted.images:
+            _read_image(found, record_id, findings)
+        for kind, origin in wanted.sites.get(record_id, ()):
+            files.append(SiteFile(kind, origin, record_id, found.fetched_at, found.body))
+    read_sites(files, _targets(records, wanted, samples), findings)
+    return findings.evidence()
+
+
+def _wanted(records: dict[int, dict[str, Any]], samples: list[dict[str, Any]]) -> _Wanted:
+    pages: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    images: dict[int, str] = {}
+    for row in samples:
+        pages[row["page_record_id"]].append(row)
+        if row["image_record_id"] is not None:
+            images[row["image_record_id"]] = records[row["image_record_id"]]["url"] or ""
+    return _Wanted(pages, images, _site_records(records))
+
+
+def _site_records(records: dict[int, dict[str, Any]]) -> dict[int, list[tuple[str, str]]]:
+    """(kind, origin) of the site files among the records; a file behind a redirect binds the origin that redirects."""
+    ok: dict[str, int] = {}
+    redirects: dict[str, str] = {}
+    for record_id, row in sorted(records.items()):
+        if row["status"] == "ok" and row["url"]:
+            ok[row["url"]] = record_id
+        elif row["status"] == "redirect" and row["url"] and row["redirect_to"]:
+            redirects[row["url"]] = row["redirect_to"]
+    sites: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    for url in sorted(ok.keys() | redirects.keys()):
+        place = origin_and_path(url)
+        kind = SITE_PATHS.get(place[1]) if place else None
+        target = url
+        for _ in range(MAX_REDIRECTS):
+            target = target if target in ok else redirects.get(target, target)
+        if place and kind and target in ok:
+            sites[ok[target]].append((kind, place[0]))
+    return sites
+
+
+def _read_page(found: WarcRecord, row: dict[str, Any], samples: list[dict[str, Any]], findings: Findings) -> None:
+    record_id, url, observed_at = row["record_id"], row["url"] or "", found.fetched_at
+    subject = Subject("page", record_id)
+    read_headers(found.header_bytes, url, subject, observed_at, findings)
+    unread = "too_large" if len(found.body) > MAX_PAGE else "too_deep" if too_deep(found.body) else None
+    if found.truncated or found.status == "error" or unread:
+        reason = found.truncated or found.reason or unread
+        where = Where(record_id, "body", 0, len(found.body))
+        findings.license(subject, "page_unread", NOASSERTION, f"page incomplete: {reason}", where)
+    if unread:
+        return
+    page = Page(found.body, url, row["charset"] or found.charset, record_id)
+    images = Images(page, [(s["sample_id"], s["position"], _addresses(s)) for s in samples])
+    read_markup(page, images, findings)
+    read_structured(page, images, findings)
+    read_reservation_metas(page, observed_at, findings)
+    if findings.licenses_page(record_id):
+        mark_outside(page, images, findings)
+
+
+def _addresses(sample: dict[str, Any]) -> list[str]:
+    return [url for url in [sample["image_url"], *(sample["other_urls"] or ())] if url]
+
+
+def _read_image(found: WarcRecord, record_id: int, findings: Findings) -> None:
+    read_headers(found.header_bytes, found.url or "", Subject("image", record_id), found.fetched_at, findings)
+    if (found.mime or "") not in HTML:
+        read_image(found.body, record_id, found.fetched_at, findings)
+
+
+def _targets(records: dict[int, dict[str, Any]], wanted: _Wanted, samples: list[dict[str, Any]]) -> list[Target]:
+    """Pages and images that sites' files may speak of; an image that the crawl lacks is spoken of as a sample."""
+    targets = [Target(Subject("page", i), records[i]["url"] or "") for i in wanted.pages]
+    targets += [Target(Subject("image", i), url) for i, url in wanted.images.items()]
+    for row in samples:
+        url = row["image_url"]
+        redirected = row["image_record_id"] is None or wanted.images[row["image_record_id"]] != url
+        if url and redirected:
+            targets.append(Target(Subject("sample", row["sample_id"]), url))
+    return targets

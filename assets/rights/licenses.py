@@ -1,0 +1,306 @@
+"""Licenses: which id a web address or a phrase stands for, and what the license asks for.
+
+Creative Commons addresses follow a grammar, so they are parsed; everything else is looked up in `licenses.csv`, which
+also lists the versions and ports that exist. An address that merely looks like a license gives no id: by/9.9 was never
+published, and creativecommons.org.evil.example is another host.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import operator
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+from license_expression import ExpressionError, ExpressionParseError, Licensing
+
+from assets.provenance.tables import conform
+
+NONE = "NONE"
+NOASSERTION = "NOASSERTION"
+ALL_RIGHTS_RESERVED = "LicenseRef-AllRightsReserved"
+
+MAX_TEXT = 20_000
+"""Characters of a text that are searched for a license; statements stand near its start."""
+
+_CC_PATH = re.compile(
+    r"/(?P<tool>licenses|publicdomain)/(?P<unit>[a-z0-9+-]{1,40})"
+    r"(?:/(?P<version>[0-9]\.[0-9]))?(?:/(?P<port>[a-z]{2}|igo|scotland))?"
+    r"(?:/(?:deed|legalcode|rdf)(?:[._-][a-z_-]{2,15})?(?:\.(?:html|txt))?)?/?"
+)
+_UNIT_ORDER = ("by", "nc", "sa", "nd")
+_PUBLIC_DOMAIN = {"zero": "CC0-1.0", "mark": "CC-PDM-1.0"}
+
+
+@dataclass(frozen=True, slots=True)
+class License:
+    """One row of `licenses.csv`.
+
+    Attributes:
+        obligations: bits as in table `license`.
+        risk: 0 none to 3 high.
+        names: phrases that mean this license in running text.
+        urls: its addresses, canonical first.
+    """
+
+    spdx_id: str
+    family: str
+    version: str | None
+    jurisdiction: str | None
+    obligations: int
+    risk: int
+    names: tuple[str, ...]
+    urls: tuple[str, ...]
+
+
+@cache
+def licenses() -> dict[str, License]:
+    """Every license that is known here, by id."""
+    with open(Path(__file__).with_name("licenses.csv"), encoding="utf-8", newline="") as file:
+        return {row["spdx_id"]: _license(row) for row in csv.DictReader(file)}
+
+
+def _license(row: dict[str, str]) -> License:
+    urls = [row["canonical_url"], *row["other_urls"].split()]
+    return License(
+        spdx_id=row["spdx_id"],
+        family=row["family"],
+        version=row["version"] or None,
+        jurisdiction=row["jurisdiction"] or None,
+        obligations=int(row["obligations"]),
+        risk=int(row["risk"]),
+        names=tuple(name for name in row["names"].split("|") if name),
+        urls=tuple(url for url in urls if url),
+    )
+
+
+def license_table() -> pa.Table:
+    """Table `license`: every id that a finding can carry."""
+    rows = [licenses()[spdx_id] for spdx_id in sorted(licenses())]
+    columns = {
+        "spdx_id": [row.spdx_id for row in rows],
+        "canonical_url": [row.urls[0] if row.urls else None for row in rows],
+        "family": [row.family for row in rows],
+        "version": [row.version for row in rows],
+        "jurisdiction": [row.jurisdiction for row in rows],
+        "obligations": [row.obligations for row in rows],
+        "risk": [row.risk for row in rows],
+    }
+    return conform("license", pa.table(columns))
+
+
+def license_of_url(url: str) -> str | None:
+    """License that an absolute or protocol-relative address stands for; None where it is none that is known.
+
+    Scheme, letter case, `www.`, query and fragment do not matter; host and path must match as a whole.
+    """
+    address = _address(url)
+    if address is None:
+        return None
+    host, path = address
+    if host == "creativecommons.org":
+        return _cc_license(path)
+    return _by_address().get((host, path.removesuffix("/")))
+
+
+def _address(url: str) -> tuple[str, str] | None:
+    url = url.strip()
+    if len(url) > 2000 or re.search(r"[\s\x00-\x1f\\]", url):
+        return None
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in ("", "http", "https") or not host or port not in (None, 80, 443):
+        return None
+    path = re.sub(r"\.(?:html?|txt|php|md)$", "", parts.path.lower())
+    return host.removesuffix(".").removeprefix("www."), path
+
+
+@cache
+def _by_address() -> dict[tuple[str, str], str]:
+    known = {}
+    for entry in licenses().values():
+        for url in (*entry.urls, f"https://spdx.org/licenses/{entry.spdx_id}"):
+            address = _address(url)
+            if address is not None and address[0] != "creativecommons.org":
+                known[(address[0], address[1].removesuffix("/"))] = entry.spdx_id
+    return known
+
+
+def _cc_license(path: str) -> str | None:
+    match = _CC_PATH.fullmatch(path)
+    if match is None:
+        return None
+    tool, unit, version, port = match.group("tool", "unit", "version", "port")
+    if tool == "publicdomain":
+        return _PUBLIC_DOMAIN.get(unit) if version in (None, "1.0") and port in (None, "us") else None
+    if unit == "publicdomain":
+        return "CC-PDDC" if version is None else None
+    return _cc_id(unit, version, port)
+
+
+def _cc_id(unit: str, version: str | None, port: str | None) -> str | None:
+    """Id of a Creative Commons license by its unit (`by-sa`), in any order of its parts; None if never published."""
+    unit = {"sampling+": "SamplingPlus", "nc-sampling+": "NC-SamplingPlus", "sampling": "Sampling"}.get(unit, unit)
+    unit = {"devnations": "DevNations"}.get(unit, unit)
+    parts = unit.split("-")
+    if set(parts) <= set(_UNIT_ORDER) and len(set(parts)) == len(parts):
+        unit = "-".join(sorted(parts, key=_UNIT_ORDER.index)).upper()
+    name = "-".join(["CC", unit, version or "unversioned", *([port.upper()] if port else [])])
+    return next((i for i in (name, "LicenseRef-" + name) if i in licenses()), None)
+
+
+_URL_IN_TEXT = re.compile(
+    r"(?:https?:)?//[^\s<>\"'()\[\]{}|]{4,300}|\b(?:www\.)?creativecommons\.org/[^\s<>\"'()\[\]{}|]{2,200}", re.I
+)
+_CC_SHORT = re.compile(
+    r"\b(?:CC|Creative[ -]Commons)[ _-]?"
+    r"(?P<unit>BY(?:[ _-](?:NC|SA|ND)){0,2})"
+    r"(?![A-Za-z])(?:[ _-]?v?(?P<version>[0-9]\.[0-9])(?![0-9]))?(?:[ _-](?-i:(?P<port>[A-Z]{2}|IGO))\b)?",
+    re.I,
+)
+_CC_LONG = re.compile(
+    r"\bCreative[ -]Commons[ :,-]{1,3}(?:Licen[cs]e[ :,-]{1,3})?"
+    r"(?P<unit>Attribution(?:[ ,/–-]{1,3}"
+    r"(?:Non[ -]?Commercial|Share[ -]?Alike|No[ -]?Deriv(?:ative)?s?(?:[ -]Works)?)){0,2})"
+    r"(?:[ ,]{1,2}v?(?P<version>[0-9]\.[0-9])(?![0-9]))?",
+    re.I,
+)
+_RESERVED = re.compile(
+    r"\ball rights? (?:are )?reserved\b|\balle rechte vorbehalten\b|\btous droits r[ée]serv[ée]s\b"
+    r"|\btodos los derechos reservados\b|\btutti i diritti (?:sono )?riservati\b|\btodos os direitos reservados\b"
+    r"|\balle rechten voorbehouden\b|\balla r[äa]ttigheter f[öo]rbeh[åa]ll(?:s|na)\b|\bwszelkie prawa zastrze[żz]one\b"
+    r"|\bвсе права защищены\b|版权所有|無断(?:転載|複製)|\bused (?:with|by) permission\b|\bdo not (?:copy|reproduce)\b"
+    r"|\bnot for reproduction\b|\breproduction (?:is )?(?:prohibited|forbidden)\b|\brights[ -]managed\b",
+    re.I,
+)
+_CHOICE = re.compile(r"\b(?:or|oder|ou|o|eller|of)\b|/", re.I)
+
+
+def license_of_text(text: str) -> str | None:
+    """License that a text states by address or by name; None where it states none.
+
+    Several licenses are a choice (`A OR B`) only where a word says so; else, and where a license stands beside
+    `all rights reserved`, the text cannot be read: NOASSERTION. A bare "public domain" is no license.
+    """
+    text = text[:MAX_TEXT]
+    found = _stated(text)
+    reserved = _RESERVED.search(text) is not None
+    if not found:
+        return ALL_RIGHTS_RESERVED if reserved else None
+    ids = sorted({spdx_id for _, _, spdx_id in found})
+    if reserved:
+        return NOASSERTION
+    if len(ids) == 1:
+        return ids[0]
+    between = [text[end:start] for (_, end, _), (start, _, _) in zip(found, found[1:], strict=False)]
+    return either(ids) if NOASSERTION not in ids and all(_CHOICE.search(gap) for gap in between) else NOASSERTION
+
+
+def _stated(text: str) -> list[tuple[int, int, str]]:
+    """(start, end, id) of every license named in a text, in order, without overlaps."""
+    found: list[tuple[int, int, str]] = []
+    for match in _URL_IN_TEXT.finditer(text):
+        url = match.group().rstrip(".,;:!?")
+        spdx_id = license_of_url(url if "//" in url[:8] else "//" + url)
+        if spdx_id:
+            found.append((match.start(), match.end(), spdx_id))
+    for pattern, unit_of in ((_CC_SHORT, _short_unit), (_CC_LONG, _long_unit)):
+        for match in pattern.finditer(text):
+            port = match.groupdict().get("port")
+            unit, version = unit_of(match["unit"]), match["version"]
+            if version is None and match["unit"].islower():
+                continue  # "cc by the harbor" is a sentence, "CC BY" is a license
+            spdx_id = _cc_id(unit, version, port and port.lower()) or _cc_id(unit, version, None) or NOASSERTION
+            found.append((match.start(), match.end(), spdx_id))
+    pattern, ids = _names()
+    found += [(match.start(), match.end(), ids[match.group().lower()]) for match in pattern.finditer(text)]
+    return _without_overlaps(found)
+
+
+def _without_overlaps(found: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+    kept: list[tuple[int, int, str]] = []
+    for span in sorted(found, key=lambda span: (span[0], -span[1])):
+        if not kept or span[0] >= kept[-1][1]:
+            kept.append(span)
+    return kept
+
+
+def _short_unit(unit: str) -> str:
+    return re.sub(r"[ _]", "-", unit.lower())
+
+
+def _long_unit(unit: str) -> str:
+    letters = re.sub(r"[^a-z]", "", unit.lower())
+    parts = (("nc", "noncommercial"), ("sa", "sharealike"), ("nd", "noderiv"))
+    return "-".join(["by", *(code for code, word in parts if word in letters)])
+
+
+@cache
+def _names() -> tuple[re.Pattern[str], dict[str, str]]:
+    ids = {name.lower(): entry.spdx_id for entry in licenses().values() for name in entry.names}
+    longest_first = sorted(ids, key=len, reverse=True)
+    return re.compile(r"\b(?:" + "|".join(map(re.escape, longest_first)) + r")(?![\w.-]*\w)", re.I), ids
+
+
+def license_of_value(value: str) -> str | None:
+    """License that a metadata value states: an address, an SPDX id, an expression, or words."""
+    value = value.strip()
+    if value in licenses():
+        return value
+    return license_of_url(value) or license_of_text(value)
+
+
+def either(ids: list[str]) -> str:
+    """Dual license: the expression by which a reader may choose among licenses, sorted, each once."""
+    return " OR ".join(sorted({_grouped(spdx_id) for spdx_id in ids}))
+
+
+def _grouped(expression: str) -> str:
+    return f"({expression})" if " AND " in expression else expression
+
+
+_LICENSING = Licensing()
+Value = TypeVar("Value")
+Combine = Callable[[list[Value]], Value]
+
+
+def fold(expression: str, leaf: Callable[[str], Value], choice: Combine, both: Combine) -> Value:
+    """Value of an SPDX expression: `leaf` of each license, `choice` over OR, `both` over AND.
+
+    Raises ValueError where the text is no expression.
+    """
+    if " " not in expression:
+        return leaf(expression)
+    try:
+        tree = _LICENSING.parse(expression)
+    except (ExpressionError, ExpressionParseError) as error:
+        raise ValueError(f"{expression!r} is no license expression: {error}") from error
+
+    def value(node: Any) -> Value:
+        if isinstance(node, _LICENSING.OR):
+            return choice([value(part) for part in node.args])
+        if isinstance(node, _LICENSING.AND):
+            return both([value(part) for part in node.args])
+        return leaf(str(node))
+
+    return value(tree)
+
+
+def obligations_of(expression: str) -> int:
+    """Obligation bits of an expression: of `A AND B` both, of `A OR B` the fewer (the smaller number where equal)."""
+    return fold(
+        expression,
+        leaf=lambda spdx_id: licenses()[spdx_id].obligations if spdx_id in licenses() else 0,
+        choice=lambda bits: min(bits, key=lambda b: (b.bit_count(), b)),
+        both=lambda bits: functools.reduce(operator.or_, bits, 0),
+    )
