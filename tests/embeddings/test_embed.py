@@ -1,0 +1,253 @@
+"""A shard's vectors: rows, decisions, and each picture and text computed once."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from assets.embeddings.cache import ENCODER, as_matrix
+from assets.embeddings.checks import unit_and_finite
+from assets.embeddings.embed import EmbedSettings, cosine, embed_shard
+from assets.provenance.tables import TABLES
+from resources.encoder.base import make_agent, unit_rows
+from resources.encoder.load import LazyEncoder
+
+DIM, RAW = 4, 6
+
+
+class ColorEncoder:
+    """Looks at a picture's corner pixel and at a text's color words; counts what it is asked."""
+
+    agent = make_agent("colors", "r1", b"\x01" * 32, "CC0-1.0")
+    dim, raw_dim = DIM, RAW
+    words = ("red", "green", "blue")
+
+    def __init__(self) -> None:
+        self.images, self.texts, self.loads, self.threads = 0, [], 0, set()
+
+    def lazy(self, key: str = "colors-key") -> LazyEncoder:
+        return LazyEncoder(self.agent, key, self._load)
+
+    def _load(self) -> ColorEncoder:
+        self.loads += 1
+        return self
+
+    def encode_images(self, images):
+        pixels = np.array([image.getpixel((0, 0)) for image in images], np.float32).reshape(-1, 3) / 255
+        self.images += len(pixels)
+        ones = np.full((len(pixels), 1), 0.1, np.float32)
+        pixels[(pixels == 0).all(axis=1)] = np.nan  # black: a tower without an answer
+        return unit_rows(np.hstack([pixels, ones])), unit_rows(np.hstack([pixels, pixels]))
+
+    def encode_texts(self, texts):
+        self.texts += list(texts)
+        return unit_rows(np.array([[*(w in t for w in self.words), 0.1] for t in texts], np.float32))
+
+
+def png(color: str) -> bytes:
+    stream = io.BytesIO()
+    Image.new("RGB", (4, 4), color).save(stream, format="PNG")
+    return stream.getvalue()
+
+
+class Tars:
+    """Tars in memory: file -> member -> bytes; remembers what was asked for."""
+
+    def __init__(self, files: dict[str, dict[str, bytes]]) -> None:
+        self.files, self.asked = files, []
+
+    def read(self, file, members):
+        self.asked.append((file, list(members)))
+        for member in members:
+            yield self.files[file][member]
+
+    def rows(self, *rows: tuple[int, str, str, str | None]) -> pa.Table:
+        """(sample_id, file, member, text) with the hash of the member's bytes."""
+        ids, files, members, texts = zip(*rows, strict=True) if rows else ((), (), (), ())
+        sha256 = [hashlib.sha256(self.files[f][m]).digest() for f, m in zip(files, members, strict=True)]
+        return pa.table(
+            {
+                "sample_id": pa.array(ids, pa.uint64()),
+                "image_sha256": pa.array(sha256, pa.binary(32)),
+                "file": pa.array(files, pa.string()),
+                "member": pa.array(members, pa.string()),
+                "text": pa.array(texts, pa.string()),
+            }
+        )
+
+
+@pytest.fixture
+def tars() -> Tars:
+    return Tars(
+        {
+            "a.tar": {"red.png": png("#ff0000"), "green.png": png("#00ff00"), "broken.png": png("#ff0000")[:40]},
+            "b.tar": {"blue.png": png("#0000ff"), "again.png": png("#ff0000"), "black.png": png("#000000")},
+        }
+    )
+
+
+def decisions(table: pa.Table) -> dict[int, tuple]:
+    return {r["sample_id"]: (r["kept"], r["reason"], r["score"], r["threshold"]) for r in table.to_pylist()}
+
+
+def test_matching_words_score_high_and_others_low(tars):
+    rows = tars.rows((1, "a.tar", "red.png", "a red thing"), (2, "a.tar", "green.png", "a blue thing"))
+    embedding, score, decision = embed_shard(rows, tars.read, ColorEncoder().lazy())
+    # (1, 0, 0, .1) with itself, and (0, 1, 0, .1) with (0, 0, 1, .1), each of squared length 1.01
+    np.testing.assert_allclose(score["value"].to_numpy(), [1, 0.01 / 1.01], atol=1e-3)
+    assert score["scorer"].to_pylist() == ["image_text_similarity"] * 2
+    assert score["model"].to_pylist() == ["colors@r1"] * 2
+    assert decisions(decision)[1][:2] == (True, None)
+    assert unit_and_finite(embedding)[0]
+
+
+def test_tables_follow_the_contract_and_are_sorted_whatever_the_order_of_the_rows(tars):
+    rows = tars.rows((9, "b.tar", "blue.png", "blue"), (2, "a.tar", "red.png", "red"), (5, "a.tar", "green.png", None))
+    shuffled = rows.take([1, 2, 0])
+    first = embed_shard(rows, tars.read, ColorEncoder().lazy())
+    second = embed_shard(shuffled, tars.read, ColorEncoder().lazy())
+    for a, b, name in zip(first, second, ("embedding", "score", "decision"), strict=True):
+        assert a.equals(b)
+        assert a.column_names == TABLES[name].schema.names
+        assert a["sample_id"].to_pylist() == [2, 5, 9]
+    assert first[0].schema.field("image").type == pa.list_(pa.float16(), DIM)
+    assert first[0].schema.field("image_raw").type == pa.list_(pa.float16(), RAW)
+    assert first[0].schema.metadata[ENCODER.encode()] == b"colors-key"
+
+
+def test_every_input_sample_has_one_decision_and_only_decodable_ones_have_vectors(tars):
+    rows = tars.rows((1, "a.tar", "red.png", "red"), (2, "a.tar", "broken.png", "red"), (3, "b.tar", "black.png", "x"))
+    embedding, score, decision = embed_shard(rows, tars.read, ColorEncoder().lazy())
+    assert embedding["sample_id"].to_pylist() == score["sample_id"].to_pylist() == [1]
+    found = decisions(decision)
+    assert found[1][:2] == (True, None)
+    assert found[2] == (False, "not_decodable", None, None)
+    assert found[3] == (False, "no_vector", None, None)
+    assert decision["stage"].to_pylist() == ["embeddings"] * 3
+
+
+def test_a_threshold_drops_by_decision_and_leaves_the_vectors(tars):
+    rows = tars.rows(
+        (1, "a.tar", "red.png", "red"), (2, "a.tar", "red.png", "green"), (3, "a.tar", "broken.png", "red")
+    )
+    settings = EmbedSettings(min_similarity=0.5)
+    embedding, score, decision = embed_shard(rows, tars.read, ColorEncoder().lazy(), settings=settings)
+    kept, dropped, refused = (decisions(decision)[i] for i in (1, 2, 3))
+    assert kept[:2] == (True, None)
+    assert dropped[:2] == (False, "similarity")
+    assert dropped[2] == pytest.approx(0.01 / 1.01, abs=1e-3)
+    assert dropped[3] == 0.5
+    assert refused[1] == "not_decodable"
+    assert embedding["sample_id"].to_pylist() == score["sample_id"].to_pylist() == [1, 2]
+    assert dropped[2] == score["value"][1].as_py()
+
+
+def test_a_pair_exactly_at_the_threshold_stays(tars):
+    rows = tars.rows((1, "a.tar", "red.png", "green"))
+    _, score, _ = embed_shard(rows, tars.read, ColorEncoder().lazy())
+    value = score["value"][0].as_py()
+    for limit, kept in ((value, True), (np.nextafter(value, 2), False)):
+        _, _, decision = embed_shard(rows, tars.read, ColorEncoder().lazy(), settings=EmbedSettings(float(limit)))
+        assert decision["kept"].to_pylist() == [kept]
+
+
+def test_the_same_bytes_and_the_same_words_are_encoded_once(tars):
+    encoder = ColorEncoder()
+    rows = tars.rows(
+        (1, "a.tar", "red.png", "red"),
+        (2, "b.tar", "again.png", "red"),
+        (3, "a.tar", "red.png", "other"),
+        (4, "b.tar", "blue.png", "other"),
+    )
+    embedding, _, _ = embed_shard(rows, tars.read, encoder.lazy())
+    assert encoder.images == 2
+    assert sorted(encoder.texts) == ["other", "red"]
+    assert tars.asked == [("a.tar", ["red.png"]), ("b.tar", ["blue.png"])]
+    image = as_matrix(embedding["image"])
+    np.testing.assert_array_equal(image[0], image[1])
+    assert len(set(embedding["text_sha256"].to_pylist())) == 2
+    assert embedding["text_sha256"][0].as_py() == hashlib.sha256(b"red").digest()
+
+
+def test_a_missing_text_counts_as_an_empty_one(tars):
+    encoder = ColorEncoder()
+    rows = tars.rows((1, "a.tar", "red.png", None), (2, "a.tar", "red.png", ""))
+    embedding, _, _ = embed_shard(rows, tars.read, encoder.lazy())
+    assert encoder.texts == [""]
+    assert set(embedding["text_sha256"].to_pylist()) == {hashlib.sha256(b"").digest()}
+
+
+def test_no_rows_give_empty_tables_that_still_know_their_vectors_length(tars):
+    embedding, score, decision = embed_shard(tars.rows(), tars.read, ColorEncoder().lazy())
+    assert embedding.num_rows == score.num_rows == decision.num_rows == 0
+    assert embedding.schema.field("image").type.list_size == DIM
+    assert embedding.schema.field("image_raw").type.list_size == RAW
+    assert unit_and_finite(embedding)[0]
+
+
+def test_a_shard_of_which_nothing_can_be_decoded_keeps_its_decisions(tars):
+    embedding, _, decision = embed_shard(tars.rows((7, "a.tar", "broken.png", "red")), tars.read, ColorEncoder().lazy())
+    assert embedding.num_rows == 0
+    assert decisions(decision)[7] == (False, "not_decodable", None, None)
+
+
+def test_a_picture_larger_than_the_limit_is_refused_and_not_encoded(tars):
+    rows = tars.rows((1, "a.tar", "red.png", "red"))
+    encoder = ColorEncoder()
+    _, _, decision = embed_shard(rows, tars.read, encoder.lazy(), settings=EmbedSettings(max_pixels=15))
+    assert decisions(decision)[1][1] == "not_decodable"
+    assert encoder.images == 0
+
+
+def test_a_tar_that_cannot_be_read_is_an_error_of_the_shard_and_not_a_dropped_sample(tars):
+    def read(file, members):
+        raise OSError("the disk is gone")
+        yield b""
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        embed_shard(tars.rows((1, "a.tar", "red.png", "red")), read, ColorEncoder().lazy())
+
+
+def test_rows_that_share_nothing_with_the_score_have_its_number_in_their_decision(tars):
+    rows = tars.rows((1, "a.tar", "red.png", "red"), (2, "a.tar", "green.png", "red"))
+    embedding, score, decision = embed_shard(rows, tars.read, ColorEncoder().lazy())
+    assert decision["score"].to_pylist() == score["value"].to_pylist() == cosine(embedding).tolist()
+
+
+def test_cosine_divides_by_the_lengths_that_float16_left():
+    vectors = {name: pa.FixedSizeListArray.from_arrays(pa.array(np.array(v, np.float16)), 2) for name, v in
+               {"image": [0.6, 0.79], "text": [0.6, 0.79]}.items()}  # fmt: skip
+    assert cosine(pa.table(vectors)).tolist() == [1.0]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 0.5])
+def test_the_check_finds_a_vector_that_is_not_finite_or_not_unit(tars, bad):
+    embedding, _, _ = embed_shard(
+        tars.rows((3, "a.tar", "red.png", "red"), (4, "a.tar", "green.png", "red")), tars.read, ColorEncoder().lazy()
+    )
+    text = as_matrix(embedding["text"]).copy()
+    text[1, 3] = bad
+    column = pa.FixedSizeListArray.from_arrays(pa.array(text.ravel()), DIM)
+    broken = embedding.set_column(embedding.column_names.index("text"), "text", column)
+    holds, sentence = unit_and_finite(broken)
+    assert not holds
+    assert "1 vectors in text" in sentence
+    assert "sample 4" in sentence
+
+
+def test_decoding_runs_in_a_thread_beside_the_model(tars, tiny_encoder, monkeypatch):
+    from assets.embeddings import embed
+
+    threads = set()
+    decode = embed.decode
+    monkeypatch.setattr(embed, "decode", lambda *a: threads.add(threading.get_ident()) or decode(*a))
+    rows = tars.rows((1, "a.tar", "red.png", "red"), (2, "a.tar", "broken.png", "red"), (3, "b.tar", "blue.png", "red"))
+    embedding, _, _ = embed_shard(rows, tars.read, tiny_encoder)
+    assert embedding["sample_id"].to_pylist() == [1, 3]
+    assert threading.get_ident() not in threads
