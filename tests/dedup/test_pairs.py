@@ -1,0 +1,181 @@
+"""Near pairs against all pairs, by hand and by brute force."""
+
+import numpy as np
+import pytest
+
+from assets.dedup import pairs as room
+from assets.dedup.cells import make_cells, one_cell
+from assets.dedup.cover import Best, cover
+from assets.dedup.pairs import NearVectors, near_pairs
+from assets.dedup.vectors import cosines, nearest, unit_rows
+
+
+def angles(*degrees):
+    radians = np.radians(degrees)
+    return np.stack([np.cos(radians), np.sin(radians)], axis=1).astype(np.float32)
+
+
+def crowd(n, dims=48, seed=0):
+    """Vectors around 40 centers, every second one with a copy at a cosine of about 0.97."""
+    rng = np.random.default_rng(seed)
+    half = rng.standard_normal((40, dims))[rng.integers(40, size=n // 2)] + 0.7 * rng.standard_normal((n // 2, dims))
+    copies = half + 0.26 * rng.standard_normal(half.shape)
+    return np.concatenate([half, copies])[rng.permutation(n)].astype(np.float16)
+
+
+def as_set(found):
+    return set(zip(found.first.tolist(), found.second.tolist(), strict=True))
+
+
+def brute(vectors, threshold):
+    unit = vectors.astype(np.float64)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    return set(zip(*(part.tolist() for part in np.nonzero(np.triu(unit @ unit.T > threshold, 1))), strict=True))
+
+
+def test_pairs_above_the_threshold_are_found_with_their_cosine():
+    # cos 10 is 0.984808, cos 20 is 0.939693.
+    found = near_pairs(angles(0, 10, 20, 90), 0.95, 1000, 8, 0)
+    assert as_set(found) == {(0, 1), (1, 2)}
+    assert found.cosine.tolist() == [0.984808, 0.984808]
+
+
+def test_a_cosine_that_equals_the_threshold_is_not_above_it():
+    # 0.6 and 0.8 are not exact in binary; 3-4-5 makes the cosine 0.8 but for the last bits.
+    vectors = np.array([[1, 0], [0.8, 0.6]], np.float32)
+    assert len(near_pairs(vectors, 0.8, 1000, 8, 0).first) == 0
+    assert len(near_pairs(vectors, 0.799999, 1000, 8, 0).first) == 1
+
+
+def test_vectors_need_not_be_of_unit_length():
+    assert as_set(near_pairs(angles(0, 10) * np.array([[0.5], [7]]), 0.95, 1000, 8, 0)) == {(0, 1)}
+
+
+def test_a_threshold_of_one_finds_nothing_not_even_equal_vectors():
+    assert len(near_pairs(np.ones((5, 3), np.float16), 1.0, 1000, 8, 0).first) == 0
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_too_few_vectors_make_no_pairs(n):
+    assert len(near_pairs(np.ones((n, 3), np.float16), 0.5, 1000, 8, 0).first) == 0
+
+
+@pytest.mark.parametrize("value", [0, np.nan, np.inf])
+def test_a_vector_without_direction_is_an_error_that_names_its_row(value):
+    vectors = angles(0, 10, 20)
+    vectors[1] = value
+    with pytest.raises(ValueError, match="vector 1 of 3 has no direction"):
+        near_pairs(vectors, 0.9, 1000, 8, 0)
+
+
+@pytest.mark.parametrize("tile", [7, 64, 2048])
+def test_tiles_of_any_size_find_the_same_pairs_as_brute_force(monkeypatch, tile):
+    vectors = crowd(300)
+    monkeypatch.setattr(room, "TILE", tile)
+    assert as_set(near_pairs(vectors, 0.95, 1000, 8, 0)) == brute(vectors, 0.95)
+
+
+def test_cells_find_nearly_all_pairs_of_twenty_thousand_vectors_each_once_and_no_others():
+    vectors = crowd(20_000)
+    every = near_pairs(vectors, 0.95, 1_000_000, 0, 0)
+    found = near_pairs(vectors, 0.95, 400, 8, 0)
+    assert len(every.first) > 8000
+    assert len(as_set(found)) == len(found.first)
+    assert as_set(found) <= as_set(every)
+    assert len(found.first) >= 0.99 * len(every.first)
+    assert dict(zip(as_pairs(found), found.cosine, strict=True)).items() <= dict(
+        zip(as_pairs(every), every.cosine, strict=True)
+    ).items()
+
+
+def as_pairs(found):
+    return list(zip(found.first.tolist(), found.second.tolist(), strict=True))
+
+
+def test_pairs_in_other_cells_are_missed_without_visits_and_found_with_them():
+    vectors = crowd(4000)
+    every, alone, visiting = (len(near_pairs(vectors, 0.95, *cells, 0).first) for cells in ((10**6, 0), (100, 0), (100, 8)))
+    assert alone < visiting <= every
+
+
+def test_the_same_pairs_come_again_and_whatever_the_order_of_the_samples():
+    vectors = crowd(1500)
+    order = np.random.default_rng(1).permutation(1500)
+    found, moved = near_pairs(vectors, 0.95, 10**6, 8, 0), near_pairs(vectors[order], 0.95, 10**6, 8, 0)
+    back = {(min(a, b), max(a, b)) for a, b in zip(order[moved.first].tolist(), order[moved.second].tolist(), strict=True)}
+    assert back == as_set(found)
+    again = near_pairs(vectors, 0.95, 60, 4, 0)
+    assert as_pairs(again) == as_pairs(near_pairs(vectors, 0.95, 60, 4, 0))
+
+
+def test_pairs_beyond_the_limit_are_refused_and_at_the_limit_given():
+    relation = NearVectors(np.ones((10, 3), np.float16), 0.9, 1000, 8, 0)
+    assert relation.pairs(np.arange(10), 44) is None
+    assert len(relation.pairs(np.arange(10), 45)[0]) == 45
+    assert len(relation.pairs(np.array([2, 5, 9]), 3)[0]) == 3
+
+
+@pytest.mark.parametrize("cell_size", [10_000, 40])
+def test_a_cover_by_vectors_is_the_same_however_few_pairs_fit(cell_size):
+    rng = np.random.default_rng(3)
+    groups = rng.standard_normal((60, 24))[rng.integers(60, size=1200)] + 0.15 * rng.standard_normal((1200, 24))
+    relation = NearVectors(groups.astype(np.float16), 0.95, cell_size, 4, 0)
+    keep, (best,) = cover(1200, [relation])
+    assert 50 < keep.sum() < 200
+    for limit in (0, 50, 2000):
+        again, (same,) = cover(1200, [relation], limit)
+        np.testing.assert_array_equal(again, keep)
+        np.testing.assert_array_equal(same.other, best.other)
+        np.testing.assert_array_equal(same.score, best.score)
+
+
+def test_the_strongest_are_kept_rows_that_come_before():
+    best = Best(4)
+    NearVectors(angles(0, 5, 2, 3), 0.9, 1000, 8, 0).strongest(np.array([1, 2, 3]), np.array([0, 2]), best)
+    # Row 1 (5 degrees) comes before row 2 (2 degrees), so only row 0 is offered to it.
+    assert best.other.tolist() == [-1, 0, 0, 2]
+
+
+def test_cells_hold_every_vector_once_and_list_visits_to_other_cells_only():
+    vectors = crowd(3000)
+    cells = make_cells(vectors, 100, 5, 0)
+    rows = np.concatenate(cells.members(np.arange(3000)))
+    assert sorted(rows.tolist()) == list(range(3000))
+    assert cells.visits.shape == (3000, 5)
+    assert (cells.visits != cells.cell[:, None]).all()
+    assert cells.count > 15
+    assert np.bincount(cells.cell).max() < 600
+
+
+def test_equal_vectors_by_the_thousand_make_cells_all_the_same():
+    cells = make_cells(np.ones((3000, 4), np.float16), 100, 5, 0)
+    assert sum(map(len, cells.members(np.arange(3000)))) == 3000
+
+
+def test_one_cell_holds_everything_and_nothing_is_visited():
+    cells = one_cell(3)
+    assert [rows.tolist() for rows in cells.members(np.array([0, 2]))] == [[0, 2]]
+    assert [rows.tolist() for rows in cells.visitors(np.array([0, 2]))] == [[]]
+
+
+def test_unit_rows_restore_what_float16_lost():
+    vectors = crowd(100)
+    np.testing.assert_allclose(np.linalg.norm(unit_rows(vectors), axis=1), 1, atol=1e-6)
+
+
+def test_a_cosine_does_not_depend_on_the_pairs_measured_beside_it():
+    unit = unit_rows(crowd(2000))
+    rows, others = np.arange(1000), np.arange(1000, 2000)
+    together = cosines(unit, unit, rows, others)
+    alone = [cosines(unit, unit, rows[i : i + 1], others[i : i + 1])[0] for i in range(0, 1000, 97)]
+    assert together[::97].tolist() == alone
+
+
+def test_the_nearest_center_is_that_of_all_and_of_equal_ones_the_first():
+    centers = angles(0, 90, 90, 180)
+    found, cosine = nearest(angles(10, 80, 100, 170), centers)
+    assert found.tolist() == [0, 1, 1, 3]
+    np.testing.assert_allclose(cosine, np.cos(np.radians(10)), atol=1e-6)
+    # Halfway between two centers, by construction, whatever float32 products say.
+    assert nearest(angles(45), angles(0, 90))[0].tolist() == [0]
+    assert nearest(angles(45), angles(90, 0))[0].tolist() == [0]
