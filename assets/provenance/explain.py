@@ -1,0 +1,107 @@
+"""One sample's whole story, from the byte range in the crawl to the row in the release, gathered from the database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+
+from assets.provenance.story import MOST, Row, Story
+from assets.provenance.story_text import render
+
+__all__ = ["Story", "explain", "render"]
+
+MAX_ID = 2**64 - 1
+
+
+def explain(connection: duckdb.DuckDBPyConnection, sample_id: int) -> Story:
+    """Gather a sample's story from a provenance database.
+
+    Raises LookupError, with a sentence that says how to find ids, where no sample has this id.
+    """
+    found = _rows(connection, _SAMPLE, sample_id) if 0 <= sample_id <= MAX_ID else []
+    if not found:
+        [[first, last, count]] = connection.execute(_IDS).fetchall()
+        known = f"its {count} samples have ids from {first} to {last}" if count else "it has no samples"
+        raise LookupError(
+            f"no sample has the id {sample_id} in this database; {known}: "
+            'winnow sql "SELECT sample_id, outcome, image_url FROM why LIMIT 10" lists some'
+        )
+    sample = found[0]
+    ids = {name: sample.pop(name) for name in ("page_record_id", "image_record_id", "image_id")}
+    evidence = _rows(connection, _EVIDENCE, sample_id)
+    rights = _one(_rows(connection, "FROM rights WHERE sample_id = ?", sample_id))
+    image = _one(_rows(connection, _IMAGE, ids["image_id"]))
+    copies = _rows(connection, _COPIES, image["sha256"], sample_id) if image else []
+    copy_count = max((row.pop("copies") for row in copies), default=0)
+    archived = ids["image_id"] if ids["image_id"] is not None else ids["image_record_id"]
+    policies = _rows(connection, "SELECT name FROM policy ORDER BY name")
+    return Story(
+        sample=sample,
+        page=_one(_rows(connection, _RECORD, ids["page_record_id"])) or {},
+        image_record=_one(_rows(connection, _RECORD, archived)),
+        image=image,
+        rights=rights,
+        policy=", ".join(row["name"] for row in policies) or None,
+        licenses=[row for row in evidence if row["kind"] == "license"],
+        reservations=[row for row in evidence if row["kind"] == "reservation"],
+        attributions=_rows(connection, _ATTRIBUTION, {"sample": sample_id, **ids}),
+        copies=copies,
+        copy_count=copy_count,
+        decisions=_decisions(connection, sample_id),
+        captions=_rows(connection, _CAPTIONS, sample_id),
+        scores=_rows(connection, "FROM score WHERE sample_id = ? ORDER BY scorer, model", sample_id),
+        cluster=_one(_rows(connection, _CLUSTER, sample_id)),
+        releases=_rows(connection, _RELEASES, sample_id),
+    )
+
+
+def _decisions(connection: duckdb.DuckDBPyConnection, sample_id: int) -> list[Row]:
+    """Decisions in the order of the stages; the few other samples one by one, because a join would read them all."""
+    rows = _rows(connection, _DECISIONS, sample_id)
+    for row in rows:
+        other = row["other_sample_id"]
+        found = (
+            _rows(connection, "SELECT image_url FROM sample WHERE sample_id = ?", other) if other is not None else []
+        )
+        row["other_url"] = found[0]["image_url"] if found else None
+    return rows
+
+
+_IDS = "SELECT min(sample_id), max(sample_id), count(*) FROM sample"
+_SAMPLE = """SELECT sample_id, page_record_id, image_record_id, image_id, page_url, image_url, position, alt, title,
+    caption, heading, context, language, page_title FROM sample WHERE sample_id = ?"""
+_RECORD = """SELECT h.uri AS crawl_file, h.source, r.offset, r.length, r.url, epoch_us(r.fetched_at) AS fetched_us,
+    r.http_status, r.status, r.reason FROM record r LEFT JOIN shard h USING (shard_id) WHERE r.record_id = ?"""
+_IMAGE = """SELECT lower(hex(sha256)) AS sha256, width, height, format, bytes, file, member
+    FROM image WHERE image_id = ?"""
+_COPIES = f"""SELECT s.sample_id, s.page_url, r.image_license, r.verdict, o.decided_by, count(*) OVER () AS copies
+    FROM image i JOIN sample s USING (image_id)
+    LEFT JOIN rights r USING (sample_id) LEFT JOIN occurrence o USING (sample_id)
+    WHERE i.sha256 = unhex(?) AND s.sample_id <> ? ORDER BY s.sample_id LIMIT {MOST}"""
+_EVIDENCE = """FROM sample_evidence WHERE sample_id = ?
+    ORDER BY decided DESC, says = 'reserved' DESC, confidence DESC, rule, usage, byte_start, says"""
+_ATTRIBUTION = """SELECT field, value, rule, subject_type FROM attribution
+    WHERE subject_type = 'sample' AND subject_id = $sample OR subject_type = 'page' AND subject_id = $page_record_id
+        OR subject_type = 'image' AND subject_id IN ($image_record_id, $image_id)
+    ORDER BY field, subject_type, rule, value"""
+_DECISIONS = """SELECT stage, kept, reason, score, threshold, other_sample_id
+    FROM decision JOIN stage_order USING (stage) WHERE sample_id = ? ORDER BY position"""
+_CAPTIONS = """SELECT c.*, a.license AS model_license, a.output_terms
+    FROM caption c LEFT JOIN agent a ON a.agent_id = c.model
+    WHERE c.sample_id = ? ORDER BY c.chosen DESC, c.kind, c.model"""
+_CLUSTER = """SELECT m.cluster_id, m.distance, c.size, c.quota, c.complexity
+    FROM cluster_member m LEFT JOIN cluster c USING (cluster_id) WHERE m.sample_id = ?"""
+_RELEASES = """SELECT release_id, file, "row", with_image, caption_kind FROM release_member
+    WHERE sample_id = ? ORDER BY release_id"""
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, query: str, *values: Any) -> list[Row]:
+    bound = values[0] if len(values) == 1 and isinstance(values[0], dict) else list(values)
+    result = connection.execute(query, bound) if values else connection.execute(query)
+    names = [column[0] for column in result.description]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def _one(rows: list[Row]) -> Row | None:
+    return rows[0] if rows else None

@@ -1,0 +1,92 @@
+"""Attribution: title, author, source and license of released samples that ask for it or whose author is stated."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+ATTRIBUTED = """
+    SELECT sample_id,
+        max(value) FILTER (field = 'title') AS work_title,
+        max(value) FILTER (field = 'creator') AS creator,
+        max(value) FILTER (field = 'credit') AS credit,
+        max(value) FILTER (field = 'source_url') AS source_url,
+        max(value) FILTER (field = 'copyright_notice') AS copyright_notice,
+        max(value) FILTER (field = 'license_url') AS license_url
+    FROM (
+        SELECT sample_id, field, string_agg(DISTINCT value, '; ' ORDER BY value) AS value
+        FROM (
+            SELECT t.sample_id, t.rank, min(t.rank) OVER (PARTITION BY t.sample_id, a.field) AS best, a.field, a.value
+            FROM (
+                SELECT sample_id, 'image' AS subject_type, image_record_id AS subject_id, 0 AS rank FROM {samples}
+                UNION ALL
+                SELECT sample_id, 'image', image_id, 0 FROM {samples} WHERE image_id IS DISTINCT FROM image_record_id
+                UNION ALL SELECT sample_id, 'sample', sample_id, 1 FROM {samples}
+                UNION ALL SELECT sample_id, 'page', page_record_id, 2 FROM {samples}
+            ) t JOIN attribution a USING (subject_type, subject_id)
+        ) WHERE rank = best GROUP BY sample_id, field
+    ) GROUP BY sample_id
+"""
+"""SQL: what is stated about each sample; the image's own bytes before the place on the page before the page.
+
+Different values of one rank are joined with `; `. `{samples}` stands for the relation of samples."""
+
+COLUMNS = (
+    "key", "file", "work_title", "creator", "credit", "copyright_notice", "source", "page_url", "license",
+    "license_url", "changes", "attribution",
+)  # fmt: skip
+UNCHANGED = "none: bytes as crawled"
+ADDRESS_ONLY = "none: address only"
+
+
+def credit_line(row: Mapping[str, Any]) -> str:
+    """Title, author, source and license in one line; what nobody stated is left out.
+
+    Args:
+        row: work_title, creator, credit, copyright_notice, source_url, page_url, image_license, license_url.
+    """
+    author = row["creator"] or row["credit"] or row["copyright_notice"]
+    work = f"“{row['work_title']}”" if row["work_title"] else "Image"
+    terms = "no license stated" if row["image_license"] in (None, "NONE", "NOASSERTION") else row["image_license"]
+    address = f" ({row['license_url']})" if row["license_url"] and terms == row["image_license"] else ""
+    by = f" by {author}" if author else ""
+    return f"{work}{by}, {row['source_url'] or row['page_url']}, {terms}{address}"
+
+
+def attribution_csv(rows: pa.Table, members: pa.Table) -> str:
+    """ATTRIBUTION.csv: one line per released sample that has a credit line.
+
+    A cell that a spreadsheet would take for a formula starts with an apostrophe; the words as stated are in the Parquet
+    files.
+
+    Args:
+        rows: rows of a release (`rows.COLUMNS`), sorted by sample_id.
+        members: table `release_member` of the same samples.
+    """
+    files = dict(zip(members.column("sample_id").to_pylist(), members.column("file").to_pylist(), strict=True))
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    wanted = ["sample_id", "status", "image_license", "source_url", *(c for c in COLUMNS if c in rows.column_names)]
+    for row in rows.select(wanted).to_pylist():
+        if row["attribution"] is None:
+            continue
+        made = {
+            **row,
+            "file": files[row["sample_id"]],
+            "source": row["source_url"] or row["page_url"],
+            "license": row["image_license"],
+            "changes": UNCHANGED if row["status"] == "success" else ADDRESS_ONLY,
+        }
+        writer.writerow([harmless_cell(made[name]) for name in COLUMNS])
+    return out.getvalue()
+
+
+def harmless_cell(value: str | None) -> str:
+    """A cell that no spreadsheet runs, without line breaks or control characters."""
+    text = "".join(c if c.isprintable() else " " for c in value or "")
+    return f"'{text}" if text.lstrip()[:1] in tuple("=+-@") and text.strip() else text

@@ -1,0 +1,255 @@
+"""The dataset card: README.md for hubs, card.html for people, from the same counts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+
+from assets.release.facts import Facts
+from assets.release.markup import Block, Code, Grid, Items, Picture, Section, Text, markdown, page
+from assets.release.shards import ReleaseFile, ReleaseSettings
+
+SHOWN = 25
+"""Rows of a long table that the card shows; the rest is counted."""
+
+READABLE = {"JPEG", "MPO", "PNG", "WEBP"}
+"""Formats that common image-text loaders pick out of a tar by extension."""
+
+OBLIGATIONS = {
+    1: "attribution", 2: "share-alike", 4: "non-commercial", 8: "no derivatives", 16: "include license text",
+    32: "indicate changes", 64: "model-name clause", 128: "use restrictions passed on", 256: "no competing training",
+    512: "research only", 1024: "database right", 2048: "credit removed on request",
+}  # fmt: skip
+
+
+def readme(facts: Facts, settings: ReleaseSettings, files: Sequence[ReleaseFile], notes: Sequence[str] = ()) -> str:
+    """README.md: a header that dataset hubs read, then the card in Markdown.
+
+    Args:
+        facts: counts over the build.
+        settings: name, version and id.
+        files: data files of the release, with their hashes.
+        notes: further known limits in whole sentences, e.g. about the models of the recipe.
+    """
+    sections = _sections(facts, settings, files, notes)
+    return _header(facts, settings) + markdown(_title(settings), _lead(facts, settings), sections)
+
+
+def card_html(
+    facts: Facts,
+    settings: ReleaseSettings,
+    files: Sequence[ReleaseFile],
+    notes: Sequence[str] = (),
+    plots: Mapping[str, str] | None = None,
+) -> str:
+    """card.html: the same card as one page without scripts; `plots` are PNG data URIs by title."""
+    pictures = [Picture(title, data_uri) for title, data_uri in (plots or {}).items()]
+    sections = [*([Section("Pictures", pictures)] if pictures else []), *_sections(facts, settings, files, notes)]
+    return page(_title(settings), _lead(facts, settings), sections)
+
+
+def _title(settings: ReleaseSettings) -> str:
+    return f"{settings.name} {settings.version}"
+
+
+def _lead(facts: Facts, settings: ReleaseSettings) -> str:
+    return (
+        f"{facts.samples:,} image-text pairs from a web crawl, {facts.with_image:,} with their image and "
+        f"{facts.samples - facts.with_image:,} by address only, chosen from {facts.crawled:,} image references. "
+        f"Release {settings.release_id}. Every pair has its license, where one was stated, the decisions that kept it "
+        "and the model that wrote its caption."
+    )
+
+
+def _header(facts: Facts, settings: ReleaseSettings) -> str:
+    """YAML that hubs read. Values are written as JSON, which is YAML and cannot be broken out of."""
+    size = next((name for limit, name in _SIZES if facts.samples < limit), "n>1B")
+    values = {
+        "pretty_name": f"{settings.name} {settings.version}",
+        "license": "other",
+        "license_name": "per-sample",
+        "license_details": "each sample has its own license, in column image_license; see ATTRIBUTION.csv",
+        "task_categories": ["image-to-text", "zero-shot-image-classification"],
+        "size_categories": [size],
+        "configs": [
+            {"config_name": "default", "data_files": "[0-9]*.parquet"},
+            {"config_name": "urls", "data_files": "urls-*.parquet"},
+        ],
+    }
+    lines = "".join(f"{name}: {json.dumps(value, ensure_ascii=True)}\n" for name, value in values.items())
+    return f"---\n{lines}---\n\n"
+
+
+_SIZES = (
+    (10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"),
+    (10**8, "10M<n<100M"), (10**9, "100M<n<1B"),
+)  # fmt: skip
+
+
+def _sections(
+    facts: Facts, settings: ReleaseSettings, files: Sequence[ReleaseFile], notes: Sequence[str]
+) -> list[Section]:
+    return [
+        Section("Funnel", _funnel(facts)),
+        Section("Sources", _sources(facts)),
+        Section("Licenses", _licenses(facts)),
+        Section("Captions", _captions(facts)),
+        Section("Models", _models(facts)),
+        Section("Policy", _policy(facts)),
+        Section("Known limits", [Items(limits(facts, notes))]),
+        Section("Files and how to load them", _loading(facts)),
+        Section("Checksums", _checksums(files)),
+        Section("Find, access, combine, reuse", [Items(_fair(settings))]),
+    ]
+
+
+def _funnel(facts: Facts) -> list[Block]:
+    columns = ["stage", "came in", "kept", "dropped", "most frequent reasons"]
+    return [Grid(columns, facts.funnel), Text("At every stage, kept and dropped add up to what came in.")]
+
+
+def _sources(facts: Facts) -> list[Block]:
+    shown: list[Block] = [Grid(["source set", "host", "samples", "with image"], facts.sources[:SHOWN])]
+    if len(facts.sources) > SHOWN:
+        shown.append(Text(f"And {len(facts.sources) - SHOWN:,} more hosts; see column page_url."))
+    crawl = [(PurePosixPath(uri).name, size, digest) for uri, size, digest in facts.crawl_files[:SHOWN]]
+    return [
+        *shown,
+        Text(f"{len(facts.crawl_files):,} crawl files were read."),
+        Grid(["crawl file", "bytes", "sha256"], crawl),
+    ]
+
+
+def _licenses(facts: Facts) -> list[Block]:
+    columns = ["license", "address", "samples", "with image", "attribution asked for"]
+    named = [(OBLIGATIONS.get(bit, f"bit {bit}"), samples) for bit, samples in facts.obligations]
+    blocks: list[Block] = [
+        Text(
+            "The release is a collection: each sample keeps its own license, which is what was stated on its page, in "
+            "its headers or in its file. NONE means that nothing was stated, NOASSERTION that it "
+            "could not be read; how many of each are passed on with their image stands in the table. "
+            "This is what was found, not legal advice."
+        ),
+        Grid(columns, facts.licenses[:SHOWN]),
+    ]
+    if named:
+        blocks.append(Grid(["obligation", "samples that carry it"], named))
+    blocks.append(Text(f"ATTRIBUTION.csv credits {facts.credited:,} samples: title, author, source, license."))
+    return blocks
+
+
+def _captions(facts: Facts) -> list[Block]:
+    columns = ["kind", "model", "accepted", "rejected", "skipped", "failed", "text of the release"]
+    blocks: list[Block] = [Grid(columns, facts.captions), Text(fusion_sentence(facts))]
+    if facts.refusals:
+        blocks.append(Grid(["why a fusion was refused", "fusions"], facts.refusals))
+    return blocks
+
+
+def fusion_sentence(facts: Facts) -> str:
+    """How many fusions were asked for, what share passed, and how many samples were not asked for."""
+    fused = [row for row in facts.captions if row[0] == "fused"]
+    accepted, rejected, skipped, failed = (sum(row[place] for row in fused) for place in (2, 3, 4, 5))
+    asked = accepted + rejected + failed
+    left_out = f" {skipped:,} samples were not asked for and keep a fallback." if skipped else ""
+    if not asked:
+        return f"No fusion was asked for.{left_out}"
+    passed, refused = 100 * accepted / asked, 100 * (rejected + failed) / asked
+    return (
+        f"Of {asked:,} fusions by a language model {accepted:,} ({passed:.1f} %) passed the gates and "
+        f"{rejected + failed:,} ({refused:.1f} %) did not; those samples keep a fallback.{left_out}"
+    )
+
+
+def _models(facts: Facts) -> list[Block]:
+    return [Grid(["name", "kind", "revision", "license of the weights", "terms of the outputs"], facts.agents)]
+
+
+def _policy(facts: Facts) -> list[Block]:
+    where = Text("The whole policy is in table policy of provenance.duckdb.")
+    return [Grid(["policy", "sha256"], facts.policies), where]
+
+
+def limits(facts: Facts, notes: Sequence[str] = ()) -> list[str]:
+    """What a user should know before trusting the data, from its own numbers; `notes` are added."""
+    found = ["License statements are found by rules and can be wrong; each has a confidence and a byte range to check."]
+    if facts.samples > facts.with_image:
+        found.append(
+            f"{_count(facts.samples - facts.with_image, 'sample')} by address only: the image may change or vanish; "
+            "sha256 says whether it is still the same."
+        )
+    if facts.conflicts:
+        found.append(f"{_count(facts.conflicts, 'sample')} with license statements that conflict; the stricter counts.")
+    chosen = {kind: samples for kind, _, _, _, _, _, samples in facts.captions if samples}
+    if alt := chosen.get("alt", 0):
+        found.append(
+            f"{alt:,} of {facts.samples:,} captions are the alt text as it stood on the page: noisy, and not always "
+            "about the picture."
+        )
+    if synthetic := sum(samples for kind, samples in chosen.items() if kind.startswith("synthetic")):
+        found.append(f"{_count(synthetic, 'caption')} written from the pixels alone, which may name what is not there.")
+    if facts.alt_missing:
+        found.append(f"{_count(facts.alt_missing, 'sample')} without alt text.")
+    strange = [(kind, samples) for kind, samples in facts.formats if kind not in READABLE]
+    if strange:
+        named = ", ".join(f"{kind} {samples:,}" for kind, samples in strange)
+        found.append(f"Some loaders pass over formats other than JPEG, PNG and WebP: {named}.")
+    if facts.sources and facts.samples:
+        share = 100 * facts.sources[0][2] / facts.samples
+        found.append(f"The largest host gives {share:.1f} % of the samples ({len(facts.sources):,} hosts in all).")
+    if facts.mean_similarity is not None:
+        found.append(f"Mean cosine of image and source text: {facts.mean_similarity:.3f}, by the encoder named above.")
+    found.append("Faces, names and other personal data were not removed unless the funnel says so.")
+    return found + list(notes)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _loading(facts: Facts) -> list[Block]:
+    layout = [
+        "NNNNN.tar: KEY.jpg, .png, .webp … (bytes as crawled), KEY.txt (the caption), KEY.json (everything known).",
+        "NNNNN.parquet: one row per sample of the tar of the same number, in its order.",
+        "urls-NNNNN.parquet: the same columns for samples whose image is not passed on.",
+        "ids.npy: 128-bit ids of the samples, numpy dtype u8,u8, sorted; column uid holds the same as 32 digits. "
+        "An id is the first half of SHA-256 over the image's hash and the source text.",
+        "release.json: all files and columns; SHA256SUMS: hashes of all files; ATTRIBUTION.csv: whom to credit.",
+    ]
+    code = """import webdataset as wds
+pairs = wds.WebDataset("00000.tar", shardshuffle=False).decode("pil").to_tuple("jpg;png;webp;gif", "txt", "json")
+
+import duckdb
+duckdb.sql("SELECT url, caption, image_license, attribution FROM '*.parquet'")
+
+import numpy as np
+ids = np.load("ids.npy")  # dtype u8,u8, as DataComp's subset files"""
+    blocks: list[Block] = [Items(layout), Code("python", code)]
+    if facts.formats:
+        blocks.append(Grid(["format", "samples with image"], facts.formats))
+    if facts.languages:
+        languages = [(language or "not declared", samples) for language, samples in facts.languages[:SHOWN]]
+        blocks.append(Grid(["declared language", "samples"], languages))
+    return blocks
+
+
+def _checksums(files: Sequence[ReleaseFile]) -> list[Block]:
+    listed = sorted(files, key=lambda file: file.name)
+    rows = [(file.name, file.rows, file.bytes, file.sha256) for file in listed[: 2 * SHOWN]]
+    blocks: list[Block] = [
+        Text("sha256sum --check SHA256SUMS verifies every file."),
+        Grid(["file", "rows", "bytes", "sha256"], rows),
+    ]
+    if len(listed) > 2 * SHOWN:
+        blocks.append(Text(f"And {len(listed) - 2 * SHOWN:,} more data files; SHA256SUMS lists them all."))
+    return blocks
+
+
+def _fair(settings: ReleaseSettings) -> list[str]:
+    return [
+        f"Find: release id {settings.release_id}; each sample has a key, a 128-bit uid and the hash of its image.",
+        "Access: plain tar, Parquet, CSV and JSON files; no program of ours is needed to read them.",
+        "Combine: layouts of WebDataset, img2dataset and DataComp; licenses are SPDX ids.",
+        "Reuse: license, evidence and author for each sample; provenance.duckdb holds every decision that led here.",
+    ]

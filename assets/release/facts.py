@@ -1,0 +1,147 @@
+"""What a dataset card states: counts over the tables of a build, no opinion and no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from assets.provenance.tables import STAGES, TABLES
+
+Rows = list[tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Counts of one release.
+
+    Attributes:
+        samples: samples in the release.
+        with_image: those whose image is in it.
+        image_bytes: bytes of those images.
+        crawled: <img> elements that the build saw.
+        funnel: stage, came in, kept, dropped, most frequent reasons.
+        sources: source set, host, samples, with image; most samples first.
+        licenses: license, address, samples, with image, asks for attribution; most samples first.
+        obligations: bit and samples that carry it.
+        captions: kind, model, accepted, rejected, skipped, failed, chosen for the release.
+        refusals: reason and number of refused or failed fusions.
+        agents: name, kind, revision, license, output terms.
+        formats: format and samples with image.
+        languages: declared language and samples.
+        policies: name, hash (hexadecimal).
+        crawl_files: uri, bytes, hash (hexadecimal).
+        concepts: number of concepts that have samples in the release.
+        alt_missing: samples without alt text.
+        mean_similarity: mean cosine of image and source text; None without scores.
+        conflicts: samples of the release whose license statements conflict.
+        credited: samples with a credit line.
+    """
+
+    samples: int
+    with_image: int
+    image_bytes: int
+    crawled: int
+    funnel: Rows
+    sources: Rows
+    licenses: Rows
+    obligations: list[tuple[int, int]]
+    captions: Rows
+    refusals: Rows
+    agents: Rows
+    formats: Rows
+    languages: Rows
+    policies: Rows
+    crawl_files: Rows
+    concepts: int
+    alt_missing: int
+    mean_similarity: float | None
+    conflicts: int
+    credited: int
+
+
+USED = ("shard", "decision", "rights", "caption", "agent", "policy")
+
+
+def gather(rows: pa.Table, tables: Mapping[str, pa.Table], threads: int = 2) -> Facts:
+    """Count what a card states.
+
+    Args:
+        rows: rows of the release, as `assemble` made them.
+        tables: whole tables of USED by name; `decision` with the rows of all stages, the release's own too. A table
+            left out counts as empty.
+        threads: threads of the counting.
+    """
+    with duckdb.connect(config={"threads": threads}) as connection:
+        for name in USED:
+            connection.register(name, tables.get(name, TABLES[name].empty()))
+        connection.register("released", rows)
+        order = pa.table({"stage": list(STAGES), "position": pa.array(range(len(STAGES)), pa.int64())})
+        connection.register("stage_order", order)
+
+        def ask(query: str) -> Rows:
+            return connection.execute(query).fetchall()
+
+        totals = ask(_TOTALS)[0]
+        obligations = ask("SELECT obligations, count(*) FROM released GROUP BY ALL ORDER BY ALL")
+        funnel = ask(_FUNNEL)
+        return Facts(
+            samples=totals[0],
+            with_image=totals[1],
+            image_bytes=totals[2],
+            concepts=totals[3],
+            alt_missing=totals[4],
+            mean_similarity=totals[5],
+            credited=totals[6],
+            crawled=funnel[0][1] if funnel else 0,
+            funnel=funnel,
+            sources=ask(_SOURCES),
+            licenses=ask(_LICENSES),
+            obligations=_bits(obligations),
+            captions=ask(_CAPTIONS),
+            refusals=ask(_REFUSALS),
+            agents=ask("SELECT name, kind, revision, license, output_terms FROM agent ORDER BY kind, agent_id"),
+            formats=ask(_FORMATS),
+            languages=ask("SELECT language, count(*) n FROM released GROUP BY ALL ORDER BY n DESC, language"),
+            policies=ask("SELECT name, lower(hex(sha256)) FROM policy ORDER BY name"),
+            crawl_files=ask("SELECT uri, bytes, lower(hex(sha256)) FROM shard ORDER BY shard_id"),
+            conflicts=ask("SELECT count(*) FROM rights SEMI JOIN released USING (sample_id) WHERE conflict")[0][0],
+        )
+
+
+def _bits(counted: Rows) -> list[tuple[int, int]]:
+    """Samples per obligation bit."""
+    found: dict[int, int] = {}
+    for bits, samples in counted:
+        for bit in (1 << place for place in range(16)):
+            if bits & bit:
+                found[bit] = found.get(bit, 0) + samples
+    return sorted(found.items())
+
+
+_TOTALS = """SELECT count(*), count(*) FILTER (status = 'success'),
+    coalesce(sum(image_bytes) FILTER (status = 'success'), 0)::BIGINT, count(DISTINCT cluster_id),
+    count(*) FILTER (alt IS NULL OR trim(alt) = ''), avg(TRY_CAST(similarity AS DECIMAL(9, 6))), count(attribution)
+FROM released"""
+_FUNNEL = """WITH counted AS (SELECT stage, kept, reason, count(*) AS n FROM decision GROUP BY ALL)
+SELECT stage, sum(n)::BIGINT, coalesce(sum(n) FILTER (kept), 0)::BIGINT, coalesce(sum(n) FILTER (NOT kept), 0)::BIGINT,
+    array_to_string((list(concat(reason, ' ', n) ORDER BY n DESC, reason) FILTER (NOT kept))[:5], ', ')
+FROM counted JOIN stage_order USING (stage) GROUP BY stage, position ORDER BY position"""
+_SOURCES = r"""SELECT h.source,
+    lower(regexp_extract(page_url, '^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:]*)', 1)) AS host,
+    count(*) AS n, count(*) FILTER (r.status = 'success')
+FROM released r LEFT JOIN shard h ON h.shard_id = r.sample_id >> 32 GROUP BY ALL ORDER BY n DESC, host, h.source"""
+_LICENSES = """SELECT image_license, min(license_url), count(*) AS n, count(*) FILTER (status = 'success'),
+    CASE WHEN bool_or((obligations & 1) = 1) THEN 'yes' ELSE 'no' END
+FROM released GROUP BY image_license ORDER BY n DESC, image_license"""
+_CAPTIONS = """SELECT c.kind, c.model, count(*) FILTER (c.status = 'ok'), count(*) FILTER (c.status = 'rejected'),
+    count(*) FILTER (c.status = 'skipped'), count(*) FILTER (c.status = 'failed'),
+    count(r.sample_id) FILTER (c.chosen)
+FROM caption c LEFT JOIN released r USING (sample_id) GROUP BY ALL ORDER BY c.kind, c.model"""
+_REFUSALS = """SELECT coalesce(reason, status), count(*) AS n FROM caption
+WHERE kind = 'fused' AND status IN ('rejected', 'failed') GROUP BY ALL ORDER BY n DESC, 1"""
+_FORMATS = """SELECT image_format, count(*) AS n FROM released
+WHERE status = 'success' GROUP BY ALL ORDER BY n DESC, 1"""

@@ -1,0 +1,148 @@
+"""Training shards, card and attribution: what leaves the house."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+
+import pyarrow as pa
+from upath import UPath
+
+from assets.embeddings.stage import image_reader
+from assets.provenance.decisions import kept_ids
+from assets.release.attribution import attribution_csv
+from assets.release.card import card_html, readme
+from assets.release.checks import release_reads_back, released_samples_are_allowed
+from assets.release.facts import gather
+from assets.release.manifest import finish_release
+from assets.release.rows import assemble
+from assets.release.shards import ReleaseSettings, write_release
+from orchestration import plots
+from orchestration.plan import Build, Work
+from orchestration.recipe import Recipe
+from orchestration.stages import check, stage
+from resources.lake import local_path
+
+DECIDING = ("crawl", "rights", "pool", "embeddings", "dedup", "selection", "captions")
+
+WEAK_ENCODER = (
+    "Vectors come from the embedded encoder, whose projection was trained on 2,867 drawings: its image-text score orders"
+    " pairs coarsely and is no quality filter, and it knows photographs and languages other than English hardly at all."
+)
+WEAK_TAGS = (
+    "Synthetic captions are zero-shot tags of that encoder. In a reading of 20 photographs about 8 were right; wrong tags"
+    " score as high as right ones."
+)
+WEAK_FUSION = (
+    "Fused captions come from a language model of 135 million parameters. Gates refuse what they can recognize as wrong;"
+    " what they let through was not read by a person."
+)
+
+
+def _section(recipe: Recipe) -> object:
+    return {
+        **recipe.release.model_dump(),
+        "encoder": recipe.embeddings.kind,
+        "fusion": recipe.captions.fusion.kind,
+        "max_fusions": recipe.captions.fusion.max_fusions,
+    }
+
+
+def release_folder(build: Build) -> UPath:
+    """Where the build's release lies: name, version and fingerprint, so a release is never written over."""
+    settings = build.recipe.release
+    fingerprint = build.fingerprint(build.steps["release"], None)
+    return build.lake.home / "releases" / f"{settings.name}-{settings.version}-{fingerprint[:12]}"
+
+
+def _show(build: Build) -> dict[str, str]:
+    card = (release_folder(build) / "README.md").read_text(encoding="utf-8")
+    return {"card": card.partition("\n---\n")[2] if card.startswith("---\n") else card}
+
+
+@stage(
+    group="release",
+    tables=["release_member", "decision"],
+    reads=[
+        "shards",
+        "crawl",
+        "evidence",
+        "rights",
+        "licenses",
+        "pool",
+        "embeddings",
+        "dedup",
+        "membership",
+        "selection",
+        "captions",
+        "agents",
+    ],  # fmt: skip
+    section=_section,
+    code=["assets.release.shards", "assets.release.card", "assets.release.manifest", "assets.release.rows"],
+    libraries=["duckdb", "pyarrow", "numpy", "matplotlib"],
+    folder=release_folder,
+    kinds={"parquet", "webdataset"},
+    show=_show,
+)
+def release(work: Work) -> Mapping[str, pa.Table]:
+    """WebDataset shards with Parquet side files, id list, card, attribution and checksums; immutable once published.
+
+    Samples that may be named but not copied (`url_only`) are rows without bytes, in files of their own.
+    """
+    folder = release_folder(work.build)
+    settings = ReleaseSettings(
+        folder.name, work.config["name"], work.config["version"], work.config["samples_per_shard"]
+    )
+    tables = {
+        "sample": work.read("crawl", "sample"),
+        "image": work.read("crawl", "image"),
+        "rights": work.read("rights", "rights"),
+        "license": work.read("licenses", "license"),
+        "policy": work.read("licenses", "policy"),
+        "caption": work.read("captions", "caption"),
+        "score": pa.concat_tables([work.read("pool", "score"), work.read("embeddings", "score")]),
+        "attribution": work.read("evidence", "attribution"),
+        "cluster_member": work.read("membership"),
+        "agent": work.read("agents"),
+        "shard": work.read("shards"),
+    }
+    assembled = assemble(kept_ids(work.read("captions", "decision")), tables)
+    earlier = [work.read(step, "decision") for step in DECIDING]
+    tables["decision"] = pa.concat_tables([*earlier, assembled.decision])
+    facts = gather(assembled.rows, tables)
+    notes = _notes(work)
+    funnel = plots.funnel(*[[row[i] for row in facts.funnel] for i in (0, 2, 3)])
+    pictures = {"Funnel": f"data:image/png;base64,{base64.b64encode(funnel).decode()}"}
+    with work.build.lake.new_folder(folder) as partial:
+        written = write_release(assembled.rows, image_reader(work), local_path(partial), settings)
+        documents = {
+            "README.md": readme(facts, settings, written.files, notes),
+            "card.html": card_html(facts, settings, written.files, notes, pictures),
+            "ATTRIBUTION.csv": attribution_csv(assembled.rows, written.members),
+        }
+        finish_release(local_path(partial), written.files, documents, settings)
+    return {"release_member": written.members, "decision": assembled.decision}
+
+
+def _notes(work: Work) -> list[str]:
+    """What the recipe's models are known to be bad at."""
+    notes = [WEAK_ENCODER, WEAK_TAGS] if work.config["encoder"] == "embedded" else []
+    if work.config["fusion"] == "embedded":
+        notes.append(WEAK_FUSION)
+    if work.config["fusion"] != "none" and work.config["max_fusions"] is not None:
+        notes.append(
+            f"The recipe asks for at most {work.config['max_fusions']} fusions; the other samples carry a fallback."
+        )
+    return notes
+
+
+@check(release, "one_rights_row_per_released_sample")
+def one_rights_row_per_released_sample(build: Build) -> tuple[bool, str]:
+    """Every released sample has exactly one rights row, is not reserved, and is released as its verdict says."""
+    return released_samples_are_allowed(build.read("release", "release_member"), build.read("rights", "rights"))
+
+
+@check(release, "release_reads_back")
+def the_release_reads_back(build: Build) -> tuple[bool, str]:
+    """Every file of the release has the hash that its checksums say."""
+    return release_reads_back(local_path(release_folder(build)))

@@ -1,0 +1,207 @@
+import duckdb
+import pytest
+
+from assets.provenance.questions import answer, list_questions
+from tests.provenance import tiny_build as t
+
+GIVEN = {"sample_id": str(t.A0), "domain": "moon.example", "license": "CC-*", "url_prefix": "https://moon.example/"}
+
+
+def ask(connection, name, **values):
+    return answer(connection, name, values).to_pylist()
+
+
+def test_every_question_says_what_it_answers_and_describes_its_parameters():
+    for question in list_questions():
+        assert question.title.endswith((".", "?", ")")), question.name
+        assert all(question.parameters.values()), question.name
+        assert all(f"${name}::" in question.sql for name in question.parameters), question.name
+        assert question.sql.count("$") == sum(question.sql.count(f"${name}::") for name in question.parameters)
+
+
+def test_the_questions_that_people_ask_are_there():
+    asked = {
+        "where_from", "why_dropped", "license_evidence", "caption_models", "attribution", "license_by_cluster",
+        "from_domain", "unknown_licenses", "domains_by_bytes", "reservations_by_protocol", "funnel",
+    }  # fmt: skip
+    assert asked <= {question.name for question in list_questions()}
+
+
+@pytest.mark.parametrize("question", list_questions(), ids=lambda question: question.name)
+def test_every_question_is_answered_the_same_way_twice(tiny, question):
+    given = {name: GIVEN[name] for name in question.parameters}
+    first = answer(tiny, question.name, given).to_pylist()
+    assert first == answer(tiny, question.name, given).to_pylist()
+    assert first
+
+
+def test_where_from(tiny):
+    [row] = ask(tiny, "where_from", sample_id=t.B0)
+    assert (row["crawl_file"], row["page_offset"], row["image_offset"]) == ("crawl/two.warc.gz", 1000, 2000)
+    assert row["crawl_file_sha256"] == t.sha("two").hex()
+    assert (row["image_sha256"], row["image_file"], row["image_member"]) == (t.sha(b"e" * 10).hex(), t.TARS[2], "e.gif")
+
+
+def test_where_from_a_sample_whose_image_the_crawl_lacks(tiny):
+    [row] = ask(tiny, "where_from", sample_id=t.A3)
+    assert (row["page_offset"], row["image_offset"], row["image_sha256"]) == (1000, None, None)
+
+
+def test_why_dropped_follows_the_sample_to_its_end_with_code_and_settings(tiny):
+    found = ask(tiny, "why_dropped", sample_id=t.A1)
+    assert [(row["stage"], row["kept"]) for row in found] == [
+        ("crawl", True), ("rights", True), ("pool", True), ("dedup", False),
+    ]  # fmt: skip
+    last = found[-1]
+    assert (last["reason"], last["score"], last["threshold"], last["other_sample_id"]) == ("exact", 1.0, 0.95, t.A0)
+    assert (last["asset"], last["code_version"]) == ("dedup_asset", "code of dedup")
+    assert last["config_sha256"] == t.sha("config of dedup").hex()
+
+
+def test_license_evidence_shows_the_deciding_statement_first(tiny):
+    found = ask(tiny, "license_evidence", sample_id=t.A0)
+    assert [(row["decided"], row["rule"], row["byte_start"], row["byte_end"]) for row in found] == [
+        (True, "figure_rel", 500, 550), (False, "page_rel", 900, 950),
+    ]  # fmt: skip
+
+
+def test_captions_of_a_sample(tiny):
+    found = ask(tiny, "captions_of", sample_id=t.A2)
+    assert [(row["kind"], row["chosen"], row["status"], row["reason"], row["model_license"]) for row in found] == [
+        ("alt", True, "ok", None, None),
+        ("fused", False, "rejected", "leak", "Apache-2.0"),
+        ("synthetic-short", False, "ok", None, "MIT"),
+    ]
+
+
+def test_caption_models(tiny):
+    columns = ("kind", "model", "model_license", "captions", "accepted", "rejected", "skipped", "chosen", "released")
+    assert [tuple(row[name] for name in columns) for row in ask(tiny, "caption_models")] == [
+        ("alt", None, None, 4, 3, 0, 1, 2, 2),
+        ("fused", "small-llm@2", "Apache-2.0", 4, 1, 1, 2, 1, 1),
+        ("synthetic-short", "tagger@1", "MIT", 4, 4, 0, 0, 1, 1),
+    ]
+
+
+def test_releases_with_a_sample(tiny):
+    [row] = ask(tiny, "releases_with", sample_id=t.A2)
+    assert (row["release_id"], row["file"], row["row"], row["version"]) == (t.RELEASE, "00000.tar", 1, "1.0.0")
+    assert ask(tiny, "releases_with", sample_id=t.A1) == []
+
+
+def test_attribution(tiny):
+    columns = ("sample_id", "title", "author", "source", "license", "license_url", "required")
+    found = [tuple(row[name] for name in columns) for row in ask(tiny, "attribution")]
+    by = "https://creativecommons.org/licenses/by/4.0/"
+    assert found[0] == (t.A0, "Oak", "J. Doe", t.LEAF, "CC-BY-4.0", by, True)
+    assert [row[0] for row in found] == [t.A0, t.A2, t.B0]
+
+
+def test_license_by_cluster(tiny):
+    columns = ("cluster_id", "license", "samples", "share", "released")
+    assert [tuple(row[name] for name in columns) for row in ask(tiny, "license_by_cluster")] == [
+        (0, "CC-BY-4.0", 2, 0.6667, 1), (0, "CC0-1.0", 1, 0.3333, 1),
+        (1, "CC-BY-SA-4.0", 1, 0.5, 1), (1, "NONE", 1, 0.5, 1),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("domain", "expected"),
+    [
+        ("moon.example", {t.A4, t.A5, t.B0, t.B1}),
+        ("MOON.example", {t.A4, t.A5, t.B0, t.B1}),
+        ("leaf.example", {t.A0, t.A1, t.A2, t.A3}),
+        ("cdn.leaf.example", {t.A0, t.A1, t.A2, t.A3}),
+        ("oon.example", set()),
+        ("%", set()),
+    ],
+)
+def test_from_domain_finds_pages_and_images_of_its_hosts_only(tiny, domain, expected):
+    assert {row["sample_id"] for row in ask(tiny, "from_domain", domain=domain)} == expected
+
+
+def test_from_domain_says_what_became_of_each_sample(tiny):
+    found = {row["sample_id"]: row for row in ask(tiny, "from_domain", domain="moon.example")}
+    assert (found[t.B0]["released"], found[t.B0]["file"]) == (True, "00001.tar")
+    assert (found[t.B1]["released"], found[t.B1]["dropped_stage"], found[t.B1]["dropped_reason"]) == (
+        False,
+        "rights",
+        "reserved",
+    )
+
+
+def test_unknown_licenses(tiny):
+    columns = ("license", "samples", "share", "released", "share_of_release", "released_with_image")
+    assert [tuple(row[name] for name in columns) for row in ask(tiny, "unknown_licenses")] == [
+        ("NONE", 1, 0.1111, 1, 0.25, 0), ("stated", 8, 0.8889, 3, 0.75, 3),
+    ]  # fmt: skip
+
+
+def test_domains_by_bytes(tiny):
+    columns = ("domain", "samples", "bytes", "share", "released_bytes", "rank_share")
+    assert [tuple(row[name] for name in columns) for row in ask(tiny, "domains_by_bytes")] == [
+        ("leaf.example", 3, 140, 0.35, 100, 0.3333),
+        ("moon.example", 4, 140, 0.35, 10, 0.6667),
+        ("star.example", 2, 120, 0.3, 0, 1.0),
+    ]
+
+
+def test_reservations_by_protocol(tiny):
+    columns = ("protocol", "usage", "decision", "records", "samples", "decided")
+    assert [tuple(row[name] for name in columns) for row in ask(tiny, "reservations_by_protocol")] == [
+        ("robots_agents", "ai_train", "reserved", 1, 4, 1), ("tdmrep_meta", "tdm", "allowed", 1, 4, 0),
+    ]  # fmt: skip
+
+
+def test_funnel(tiny):
+    found = ask(tiny, "funnel")
+    assert [(row["stage"], row["kept_share"]) for row in found][:3] == [
+        ("crawl", 0.9),
+        ("rights", 0.7778),
+        ("pool", 0.8571),
+    ]
+
+
+def test_what_if_a_license_were_denied(tiny):
+    [row] = ask(tiny, "what_if_denied", license="CC-BY-SA-*")
+    assert (row["file"], row["license"], row["samples"]) == ("00001.tar", "CC-BY-SA-4.0", 1)
+    assert sum(row["samples"] for row in ask(tiny, "what_if_denied", license="CC*")) == 3
+
+
+def test_a_takedown_reaches_the_sample_that_stands_for_a_dropped_copy(tiny):
+    found = ask(tiny, "takedown_reach", url_prefix="http://star.example/")
+    assert found == []
+    found = ask(tiny, "takedown_reach", url_prefix="https://cdn.leaf.example/a.jpg")
+    assert [(row["file"], row["match"], row["sample_ids"]) for row in found] == [("00000.tar", "exact", [t.A0])]
+
+
+@pytest.mark.parametrize("value", ["' OR 1=1 --", "1; DROP TABLE sample", "", "-1", "1e400", str(2**64)])
+def test_a_hostile_sample_id_is_a_wrong_value_and_no_sql(tiny, value):
+    with pytest.raises(ValueError, match="question where_from"):
+        ask(tiny, "where_from", sample_id=value)
+
+
+def test_hostile_text_is_only_text(tiny):
+    assert ask(tiny, "from_domain", domain="x' OR '1'='1") == []
+    assert ask(tiny, "takedown_reach", url_prefix="' UNION SELECT 1 --") == []
+
+
+def test_a_missing_or_unknown_parameter_is_named(tiny):
+    with pytest.raises(ValueError, match="question where_from takes sample_id .*given: none"):
+        ask(tiny, "where_from")
+    with pytest.raises(ValueError, match="question funnel takes no parameters; given: x"):
+        ask(tiny, "funnel", x="1")
+
+
+def test_an_unknown_question_says_which_there_are(tiny):
+    with pytest.raises(LookupError, match="no question is named 'nope'.*where_from"):
+        ask(tiny, "nope")
+
+
+def test_questions_answer_an_empty_database(tmp_path):
+    from assets.provenance.database import build_database
+
+    build_database(tmp_path / "p.duckdb", {}, {})
+    with duckdb.connect(str(tmp_path / "p.duckdb"), read_only=True) as connection:
+        for question in list_questions():
+            assert answer(connection, question.name, {name: GIVEN[name] for name in question.parameters}).num_rows == 0
