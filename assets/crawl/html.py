@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import codecs
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from charset_normalizer import from_bytes
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from assets.crawl.srcset import addresses, largest
@@ -17,9 +14,6 @@ from assets.crawl.urls import join
 
 LAZY = ("data-src", "data-original", "data-lazy-src", "data-lazy", "data-url", "data-original-src", "data-hi-res-src")
 LAZY_SETS = ("data-srcset", "data-lazy-srcset")
-META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([a-zA-Z0-9_:.-]{2,40})", re.IGNORECASE)
-NOT_OF_THE_WEB = {"utf-7", "idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "mbcs", "oem"}
-"""Codecs that Python has and browsers do not."""
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 SILENT = {"script", "style", "template", "noscript", "svg", "head", "title", "textarea", "select"}
 BLOCKS = {"p", "div", "li", "td", "th", "tr", "section", "article", "main", "aside", "nav", "header", "footer", "br",
@@ -62,50 +56,6 @@ class Page:
     title: str | None
     language: str | None
     images: list[ImageReference] = field(default_factory=list)
-
-
-def decode_html(body: bytes, header_charset: str | None) -> tuple[str, str]:
-    """Text of a page and the character set it was read in: byte order mark, header, meta, UTF-8 if valid, detection."""
-    for mark, name in (
-        (codecs.BOM_UTF8, "utf-8-sig"),
-        (codecs.BOM_UTF16_LE, "utf-16"),
-        (codecs.BOM_UTF16_BE, "utf-16"),
-    ):
-        if body.startswith(mark):
-            return body.decode(name, "replace"), name
-    meta = META_CHARSET.search(body[:4096])
-    inside = meta[1].decode() if meta else None
-    if inside and inside.lower().startswith("utf-16"):
-        # The element was read as ASCII, so the page cannot be in what it says.
-        inside = "utf-8"
-    for label in (header_charset, inside):
-        codec = _codec(label)
-        if codec:
-            return body.decode(codec, "replace"), codec
-    try:
-        return body.decode("utf-8"), "utf-8"
-    except UnicodeDecodeError:
-        best = from_bytes(body[:65536]).best()
-        name = best.encoding if best else "windows-1252"
-        return body.decode(name, "replace"), name
-
-
-def _codec(label: str | None) -> str | None:
-    """The codec that browsers use for a label; None where it is unknown."""
-    if not label:
-        return None
-    try:
-        name = codecs.lookup(label.strip()).name
-    except (LookupError, ValueError):
-        return None
-    # The encoding standard reads these labels as their supersets.
-    wider = {"iso8859-1": "cp1252", "ascii": "cp1252", "shift_jis": "cp932", "gb2312": "gb18030", "gbk": "gb18030"}
-    found = wider.get(name, name)
-    return found if _is_text_codec(found) else None
-
-
-def _is_text_codec(name: str) -> bool:
-    return bool(getattr(codecs.lookup(name), "_is_text_encoding", False)) and name not in NOT_OF_THE_WEB
 
 
 def parse_page(html: str, url: str) -> Page:

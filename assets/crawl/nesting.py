@@ -37,6 +37,7 @@ _TOKEN = re.compile(
     rb"|<(?:[!?]|/[^a-z>])[^>]*+>",  # doctype, and what is read as a comment
     re.IGNORECASE | re.DOTALL,
 )
+_MARKUP = re.compile(rb"<(?:[a-z!?]|/[^>])", re.IGNORECASE)
 _OPENING = re.compile(rb"<[a-z]", re.IGNORECASE)
 
 
@@ -53,8 +54,11 @@ def too_deep(body: bytes) -> bool:
     body = body.replace(b"\0", b"")
     page = _Open()
     at = 0
-    while (token := _TOKEN.search(body, at)) is not None:
-        page.hidden += len(_OPENING.findall(body, at, token.start())) + len(_OPENING.findall(token[0]))
+    while (start := _MARKUP.search(body, at)) is not None:
+        token = _TOKEN.match(body, start.start())
+        if token is None:
+            break
+        page.hidden += len(_OPENING.findall(token[0]))
         at = token.end()
         name = (token["name"] or b"").lower()
         if token["end"]:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from assets.crawl.html import ImageReference, Page, decode_html, parse_page
+from assets.crawl.charsets import decode_html
+from assets.crawl.html import ImageReference, Page, parse_page
 from assets.crawl.images import EXTENSIONS, ImageRefused, ImageTar, decode_file, perceptual_hash
 from assets.crawl.nesting import too_deep
 from assets.crawl.text import clean, collapse, sample_text

@@ -34,7 +34,10 @@ def test_distances_are_never_negative_and_float16_vectors_need_not_be_unit():
 @pytest.mark.parametrize("chunk", [1, 7, 100])
 def test_chunks_of_any_size_give_the_same_bytes(monkeypatch, chunk):
     rng = np.random.default_rng(1)
-    vectors, centers = rng.standard_normal((150, 96)).astype(np.float16), rng.standard_normal((40, 96)).astype(np.float32)
+    vectors, centers = (
+        rng.standard_normal((150, 96)).astype(np.float16),
+        rng.standard_normal((40, 96)).astype(np.float32),
+    )
     centers /= np.linalg.norm(centers, axis=1, keepdims=True)
     whole = assign(vectors, centers)
     monkeypatch.setattr(room, "CHUNK", chunk)

@@ -232,8 +232,15 @@ def test_a_revisit_is_a_repeat_without_body(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("line", "status"), [("200 OK", "ok"), ("206 Partial", "ok"), ("301 Moved", "redirect"), ("404 No", "http_error"), ("500", "http_error")]
-)  # fmt: skip
+    ("line", "status"),
+    [
+        ("200 OK", "ok"),
+        ("206 Partial Content", "ok"),
+        ("301 Moved Permanently", "redirect"),
+        ("404 Not Found", "http_error"),
+        ("500", "http_error"),
+    ],
+)
 def test_the_http_status_decides_what_a_record_is(tmp_path, line, status):
     assert only(tmp_path, response("http://a.example/", b"", "text/html", line)).status == status
 

@@ -151,7 +151,13 @@ def test_rows_and_vectors_must_be_as_many():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "key"), [({"eps": 1.0}, "eps"), ({"eps": -0.1}, "eps"), ({"phash_radius": 33}, "phash_radius"), ({"cell_size": 0}, "cell_size")]
+    ("wrong", "key"),
+    [
+        ({"eps": 1.0}, "eps"),
+        ({"eps": -0.1}, "eps"),
+        ({"phash_radius": 33}, "phash_radius"),
+        ({"cell_size": 0}, "cell_size"),
+    ],
 )
 def test_settings_out_of_range_are_errors_that_name_the_key(wrong, key):
     with pytest.raises(ValueError, match=f"dedup.{key}"):
@@ -161,7 +167,9 @@ def test_settings_out_of_range_are_errors_that_name_the_key(wrong, key):
 def many(n, seed=0):
     """Groups of near copies and of equal bytes, in four dimensions, with every kind of preference."""
     rng = np.random.default_rng(seed)
-    raw = (rng.standard_normal((n // 8, 6))[rng.integers(n // 8, size=n)] + 0.12 * rng.standard_normal((n, 6))).astype(np.float16)
+    raw = (rng.standard_normal((n // 8, 6))[rng.integers(n // 8, size=n)] + 0.12 * rng.standard_normal((n, 6))).astype(
+        np.float16
+    )
     source = np.where(rng.random(n) < 0.2, rng.integers(n, size=n), np.arange(n))
     raw = raw[source]
     ids = rng.permutation(n) + (7 << 32)

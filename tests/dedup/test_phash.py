@@ -53,7 +53,9 @@ def test_more_pairs_than_the_limit_are_refused():
 
 def test_the_nearest_kept_hash_before_a_row_is_offered():
     best = Best(4)
-    NearHashes(hashes(0b000, 0b001, 0b011, 0b011), np.ones(4, bool), 2).strongest(np.array([2]), np.array([0, 1, 3]), best)
+    NearHashes(hashes(0b000, 0b001, 0b011, 0b011), np.ones(4, bool), 2).strongest(
+        np.array([2]), np.array([0, 1, 3]), best
+    )
     assert best.other.tolist() == [-1, -1, 1, -1]
     assert best.score[2] == -1
 

@@ -1,0 +1,24 @@
+"""Runs the benchmarks and writes docs/benchmarks.md: `python -m bench`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench import near_duplicates, quotas
+
+INTRODUCTION = """# Benchmarks
+
+Peer and Winnow side by side, in one process; `python -m bench` writes this file. The figures below were measured on a
+shared machine of 2 cores while other work was running: compare within a row, not with other machines.
+"""
+
+
+def main() -> None:
+    """Measure and write."""
+    page = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
+    page.write_text("\n".join([INTRODUCTION, quotas.main(), "", near_duplicates.main(), ""]), encoding="utf-8")
+    print(f"written: {page.name}")
+
+
+if __name__ == "__main__":
+    main()
