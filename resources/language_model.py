@@ -14,7 +14,7 @@ import importlib.util
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -111,9 +111,8 @@ class LanguageModelSettings:
     threads: int = 2
 
 
-@cache
 def load_language_model(settings: LanguageModelSettings) -> TransformersModel:
-    """The model a recipe names, once per process; nothing is fetched for kind `embedded`.
+    """The model a recipe names; nothing is fetched for kind `embedded`.
 
     Weights are read on first use, but where they are is checked now. Raises LanguageModelError.
     """

@@ -57,7 +57,8 @@ def test_every_released_sample_is_allowed_and_has_one_rights_row(built):
         WHERE r.verdict NOT IN ('allow', 'url_only') OR r.reservation = 'reserved'"""
     ) == [(0,)]
     assert project.sql(
-        "SELECT count(*) FROM (SELECT sample_id, count(*) n FROM release_member JOIN rights USING (sample_id) GROUP BY 1) WHERE n <> 1"
+        """SELECT count(*) FROM (SELECT sample_id, count(*) n FROM release_member JOIN rights USING (sample_id) GROUP BY 1)
+        WHERE n <> 1"""
     ) == [(0,)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ from orchestration.recipe import Recipe
 from orchestration.stages import check, done_shards, stage
 from resources.agents import Agent
 from resources.encoder import EncoderSettings, LazyEncoder, lazy_encoder
-from resources.language_model import LanguageModelSettings, load_language_model
+from resources.language_model import LanguageModel, LanguageModelSettings, load_language_model
 from resources.scorers import LanguageScorer, NsfwScorer
 
 MODEL_KEYS = (
@@ -94,7 +94,7 @@ def agents(work: Work) -> Mapping[str, pa.Table]:
         Agent("winnow", "program", "winnow", program, None, "Apache-2.0", "none"),
     ]
     if work.config["fusion"]["kind"] != "none":
-        model = load_language_model(LanguageModelSettings(**work.config["fusion"])).agent
+        model = _model(LanguageModelSettings(**work.config["fusion"])).agent
         found.append(
             Agent(
                 model.id, "language-model", model.name, model.revision, model.weights_sha256, model.license, model.output_terms
@@ -179,6 +179,12 @@ def _pairs(work: Work, sample: pa.Table, synthetic: pa.Table) -> pa.Table:
     return pairs
 
 
+@cache
+def _model(settings: LanguageModelSettings) -> LanguageModel:
+    """The model, loaded once per process and not once per shard."""
+    return load_language_model(settings)
+
+
 def _language_model(work: Work) -> RememberingModel:
     settings = {name: work.config["fusion"][name] for name in MODEL_KEYS}
     decoding: dict[str, Any] = {
@@ -186,7 +192,7 @@ def _language_model(work: Work) -> RememberingModel:
     }
     lake = work.build.lake
     earlier = [partial(lake.read_table, [path]) for path in work.earlier("completion")]
-    return RememberingModel(load_language_model(LanguageModelSettings(**settings)), decoding, known_answers(earlier))
+    return RememberingModel(_model(LanguageModelSettings(**settings)), decoding, known_answers(earlier))
 
 
 @check(captions, "one_chosen_caption_per_kept_sample")
