@@ -9,7 +9,7 @@ import numpy as np
 from assets.dedup.pairs import near_pairs
 from bench.measure import duration, machine, medians, table
 
-COUNTS = (20_000, 50_000)
+COUNTS = (20_000,)
 DIMS = 512
 THRESHOLD = 0.95
 COPIES = 0.15

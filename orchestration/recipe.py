@@ -102,7 +102,7 @@ class Dedup(Section):
     eps: float = Field(0.05, ge=0, lt=1, description="near-duplicate: cosine above 1 - eps")
     phash_radius: int | None = Field(None, ge=0, le=32, description="perceptual-hash twins within this Hamming radius")
     cell_size: int = Field(1000, ge=16, description="vectors per cell that are compared with each other")
-    neighbor_cells: int = Field(8, ge=0, description="nearest cells that a cell is compared with")
+    neighbor_cells: int = Field(8, ge=0, description="further cells that a vector is compared with")
     seed: Seed = Field(0, description="seed of the cells")
 
 

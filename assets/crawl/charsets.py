@@ -15,43 +15,10 @@ _META = re.compile(rb"<meta[^>]{0,400}?charset\s*=\s*[\"']?\s*([a-zA-Z0-9_:.-]{2
 _XML = re.compile(rb"\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([a-zA-Z0-9_:.-]{2,40})")
 
 # Of Python's codecs those that browsers have; the encoding standard reads some labels as their supersets.
-_SAME = [
-    "utf-8",
-    "utf-16-be",
-    "cp866",
-    "koi8-r",
-    "koi8-u",
-    "mac-roman",
-    "mac-cyrillic",
-    "iso8859-2",
-    "iso8859-3",
-    "iso8859-4",
-    "iso8859-5",
-    "iso8859-6",
-    "iso8859-7",
-    "iso8859-8",
-    "iso8859-10",
-    "iso8859-13",
-    "iso8859-14",
-    "iso8859-15",
-    "iso8859-16",
-    "cp874",
-    "cp932",
-    "cp949",
-    "cp1250",
-    "cp1251",
-    "cp1252",
-    "cp1253",
-    "cp1254",
-    "cp1255",
-    "cp1256",
-    "cp1257",
-    "cp1258",
-    "gb18030",
-    "big5hkscs",
-    "euc_jp",
-    "iso2022_jp",
-]
+_SAME = ("utf-8", "utf-16-be", "cp866", "koi8-r", "koi8-u", "mac-roman", "mac-cyrillic", "iso8859-2", "iso8859-3",
+         "iso8859-4", "iso8859-5", "iso8859-6", "iso8859-7", "iso8859-8", "iso8859-10", "iso8859-13", "iso8859-14",
+         "iso8859-15", "iso8859-16", "cp874", "cp932", "cp949", "cp1250", "cp1251", "cp1252", "cp1253", "cp1254",
+         "cp1255", "cp1256", "cp1257", "cp1258", "gb18030", "big5hkscs", "euc_jp", "iso2022_jp")  # fmt: skip
 _WIDER = {"iso8859-1": "cp1252", "ascii": "cp1252", "iso8859-9": "cp1254", "iso8859-11": "cp874", "tis-620": "cp874",
           "shift_jis": "cp932", "euc_kr": "cp949", "gb2312": "gb18030", "gbk": "gb18030", "big5": "big5hkscs",
           "utf-16": "utf-16-le", "utf-16-le": "utf-16-le"}  # fmt: skip
@@ -83,8 +50,8 @@ def decode_html(body: bytes, header_charset: str | None) -> tuple[str, str]:
     try:
         return body.decode("utf-8"), "utf-8"
     except UnicodeDecodeError:
-        name = _detected(body)
-        return body.decode(name, "replace"), name
+        detected = _detected(body)
+        return body.decode(detected, "replace"), detected
 
 
 def codec(label: str | None) -> str | None:
@@ -112,7 +79,7 @@ def _detected(body: bytes) -> str:
     # The start alone may be all ASCII: begin where it is not.
     first = _NOT_ASCII.search(body)
     start = max(0, first.start() - 512) if first else 0
-    best = from_bytes(body[start : start + _DETECTED], cp_isolation=_SAME).best()
+    best = from_bytes(body[start : start + _DETECTED], cp_isolation=list(_SAME)).best()
     if best is None or FALLBACK in best.could_be_from_charset:
         return FALLBACK
     return codec(best.encoding) or FALLBACK

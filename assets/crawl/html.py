@@ -7,17 +7,22 @@ from dataclasses import dataclass, field
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from assets.crawl.nesting import too_deep
 from assets.crawl.srcset import addresses, largest
-from assets.crawl.surroundings import MAX_ALTERNATIVES, Surroundings, joined, primary
+from assets.crawl.surroundings import IMAGE_NAME, MAX_ALTERNATIVES, Surroundings, joined, primary
 from assets.crawl.text import clean, collapse
 from assets.crawl.urls import join
 
-LAZY = ("data-src", "data-original", "data-lazy-src", "data-lazy", "data-url", "data-original-src", "data-hi-res-src")
+LAZY = ("data-src", "data-original", "data-lazy-src", "data-original-src", "data-hi-res-src")
+PERHAPS_LAZY = ("data-lazy", "data-lazyload", "data-url", "data-image", "data-img")
+"""Names that hold an image's address on some sites and on others a flag or the address of a page."""
 LAZY_SETS = ("data-srcset", "data-lazy-srcset")
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 SILENT = {"script", "style", "template", "noscript", "svg", "head", "title", "textarea", "select"}
 BLOCKS = {"p", "div", "li", "td", "th", "tr", "section", "article", "main", "aside", "nav", "header", "footer", "br",
-          "figure", "figcaption", "blockquote", "ul", "ol", "dl", "dt", "dd", "table", "hr", "pre", *HEADINGS}  # fmt: skip
+          "figure", "figcaption", "blockquote", "ul", "ol", "dl", "dt", "dd", "table", "hr", "pre",
+          *HEADINGS}  # fmt: skip
+MAX_IMAGES = 100_000
 NEARBY = 300
 """Characters of text before and after an image that are kept as its context."""
 
@@ -49,6 +54,10 @@ class ImageReference:
     language: str | None
 
 
+class PageRefused(Exception):
+    """A page that is not read; the message is the reason, as in table `record`."""
+
+
 @dataclass
 class Page:
     """What a page holds of interest."""
@@ -59,15 +68,21 @@ class Page:
 
 
 def parse_page(html: str, url: str) -> Page:
-    """Every <img> of a page; `url` is the page's own address."""
+    """Every <img> of a page; `url` is the page's own address.
+
+    Raises PageRefused where parsing would take too much time or memory, or there are more than MAX_IMAGES images.
+    """
+    if too_deep(html.encode("utf-8", "replace")):
+        raise PageRefused("too_deep")
     tree = LexborHTMLParser(html)
     base = _base(tree, url)
     root = tree.root
     language = primary((root.attributes.get("lang") or root.attributes.get("xml:lang")) if root else None)
     title = tree.css_first("title")
     page = Page(collapse(title.text(deep=True), 1000) if title else None, language)
-    nodes = list(_walk(root)) if root else []
-    texts, images = _reading_order(nodes)
+    texts, images = _reading_order(_walk(root) if root else iter(()))
+    if len(images) > MAX_IMAGES:
+        raise PageRefused("too_many_images")
     around = Surroundings(base, [node for node, _, _ in images])
     for position, (node, at, heading) in enumerate(images):
         page.images.append(_reference(node, position, around, heading, _before(texts, at), _after(texts, at), language))
@@ -96,8 +111,10 @@ def _walk(root: LexborNode) -> Iterator[tuple[LexborNode, str]]:
         node = following
 
 
-def _reading_order(nodes: list[tuple[LexborNode, str]]) -> tuple[list[str], list[tuple[LexborNode, int, str | None]]]:
-    """Texts of the page in reading order, and for every <img> where it stands among them, with the heading before it."""
+def _reading_order(
+    nodes: Iterator[tuple[LexborNode, str]],
+) -> tuple[list[str], list[tuple[LexborNode, int, str | None]]]:
+    """Texts of the page in reading order; every <img> with its place among them and the heading before it."""
     texts: list[str] = []
     images: list[tuple[LexborNode, int, str | None]] = []
     heading: str | None = None
@@ -161,15 +178,21 @@ def _reference(
 def _addresses(
     node: LexborNode, attributes: dict[str, str | None], around: Surroundings
 ) -> tuple[str | None, list[str]]:
-    """The image's address and its alternatives: where a lazy-loading attribute exists, `src` is only a stand-in."""
-    lazy = [attributes.get(name) for name in LAZY]
-    lazy += [largest(attributes.get(name)) for name in LAZY_SETS]
+    """The image's address and its alternatives.
+
+    Where a lazy-loading attribute exists, `src` is only a stand-in; so is an address that holds its own data beside
+    one that does not.
+    """
     source = attributes.get("src")
+    lazy = [attributes.get(name) for name in LAZY]
+    lazy += [value for name in PERHAPS_LAZY if IMAGE_NAME.search(value := attributes.get(name) or "")]
+    lazy += [largest(attributes.get(name)) for name in LAZY_SETS]
     candidates = [value for value in (*lazy, source, largest(attributes.get("srcset"))) if value and value.strip()]
-    first = join(around.base, candidates[0]) if candidates else None
-    stand_in = source if candidates and source and candidates[0] is not source else None
-    others = [*(other for other in candidates[1:] if other is not stand_in), *addresses(attributes.get("srcset"))]
-    for name in LAZY_SETS:
+    found = [(value, url) for value in candidates if (url := join(around.base, value))]
+    elsewhere = (pair for pair in found if not pair[1].startswith("data:"))
+    chosen, first = next(elsewhere, found[0] if found else (None, None))
+    others = [value for value in candidates if value not in (chosen, source)]
+    for name in ("srcset", *LAZY_SETS):
         others += addresses(attributes.get(name))
     every = [*joined(around.base, others), *around.alternatives(node)]
     distinct = dict.fromkeys(url for url in every if url != first)

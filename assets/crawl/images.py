@@ -7,6 +7,7 @@ import os
 import struct
 import tarfile
 import warnings
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -61,22 +62,38 @@ def decode_file(data: bytes, max_pixels: int = MAX_PIXELS) -> Decoded:
         except UNREADABLE:
             raise ImageRefused("bad_header") from None
         with image:
-            return _load(image, max_pixels)
+            return _load(image, data, max_pixels)
 
 
-def _load(image: Image.Image, max_pixels: int) -> Decoded:
+def _load(image: Image.Image, data: bytes, max_pixels: int) -> Decoded:
     pixels = image.width * image.height
     if pixels > max_pixels:
         raise ImageRefused("too_many_pixels", float(pixels), float(max_pixels))
     if pixels == 0:
         raise ImageRefused("empty")
     try:
+        if image.format == "PNG":
+            _check_sums(data)
         frames = int(getattr(image, "n_frames", 1))
         image.load()
         upright = ImageOps.exif_transpose(image)
         return Decoded(_on_white(upright), image.format or "", frames)
     except UNREADABLE as error:
         raise ImageRefused(_why(str(error))) from None
+
+
+def _check_sums(png: bytes) -> None:
+    """Refuse a PNG whose picture data are not those that were written; Pillow does not look at their check sums."""
+    at = 8
+    while at + 12 <= len(png):
+        size = int.from_bytes(png[at : at + 4], "big")
+        kind, end = png[at + 4 : at + 8], at + 8 + size
+        if end + 4 > len(png):
+            return
+        critical = kind[:1].isupper()
+        if critical and zlib.crc32(memoryview(png)[at + 4 : end]) != int.from_bytes(png[end : end + 4], "big"):
+            raise ImageRefused("bad_checksum")
+        at = end + 4
 
 
 def _why(words: str) -> str:

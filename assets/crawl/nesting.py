@@ -16,6 +16,7 @@ MAX_REBUILT = 2_000_000
 """A page whose open formatting elements could be made again more often is not parsed: each time is a node."""
 
 _FORMATTING = set(b"a b big code em font i nobr s small strike strong tt u".split())
+_ALONE = {b"a", b"nobr"}
 _FORMATTING_TAG = re.compile(rb"<(?:b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)[\s/>]", re.IGNORECASE)
 _NOT_NESTING = set(
     b"area base br col embed form hr img input link meta source track wbr "
@@ -73,7 +74,6 @@ def too_deep(body: bytes) -> bool:
                 page.pass_over(name, text)
         elif token[0].startswith(b"<![CDATA["):
             page.uncertain |= page.other_rules > 0
-        page.rebuilt += page.alive
         if page.too_many():
             return True
     page.hidden += len(_OPENING.findall(body, at))
@@ -100,6 +100,9 @@ class _Open:
 
     def open(self, name: bytes, tag: bytes, closes_itself: bool) -> None:
         """A start tag; `closes_itself` counts in drawings alone."""
+        if name not in _FORMATTING or name in _ALONE:
+            # It may close elements, and what follows opens again the formatting that they held.
+            self.rebuilt += self.alive
         if name in (b"svg", b"math"):
             self._drawing = True
         elif name not in _DRAWING:
@@ -118,6 +121,7 @@ class _Open:
 
     def close(self, name: bytes) -> None:
         """An end tag: closes the innermost element, if that bears its name."""
+        self.rebuilt += self.alive
         if self.uncertain or not self._stack or self._stack[-1][0] != name:
             return
         _, tag = self._stack.pop()

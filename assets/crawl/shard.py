@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from assets.crawl.answers import Answer, Answers, Refusal
 from assets.crawl.charsets import decode_html
-from assets.crawl.html import ImageReference, Page, parse_page
+from assets.crawl.html import ImageReference, Page, PageRefused, parse_page
 from assets.crawl.images import EXTENSIONS, ImageRefused, ImageTar, decode_file, perceptual_hash
-from assets.crawl.nesting import too_deep
 from assets.crawl.text import clean, collapse, sample_text
-from assets.crawl.urls import join, same
+from assets.crawl.urls import join
 from assets.crawl.warc import WarcRecord, iter_records, read_record
 from assets.provenance.decisions import decision_table
 from assets.provenance.tables import TABLES
 
 HTML = ("text/html", "application/xhtml+xml")
-MAX_REDIRECTS = 5
-MAX_IMAGES_PER_PAGE = 100_000
+BATCH = 4096
 
 
 @dataclass(frozen=True)
@@ -31,14 +30,16 @@ class CrawlSettings:
     """Limits and roles.
 
     Attributes:
-        text_roles: texts of an image, first non-empty wins.
+        text_roles: texts of an image (alt, title, caption, heading), first non-empty wins.
         max_body: bytes of a body after decoding; a larger one costs its record.
+        max_page_bytes: a larger page is not read.
         max_image_bytes: a larger image is dropped before it is decoded.
         max_pixels: an image with more pixels is dropped, from its header.
     """
 
     text_roles: tuple[str, ...] = ("alt",)
     max_body: int = 32 << 20
+    max_page_bytes: int = 8 << 20
     max_image_bytes: int = 20 << 20
     max_pixels: int = 64_000_000
 
@@ -53,18 +54,6 @@ class CrawledShard:
     decision: pa.Table
 
 
-@dataclass
-class _Seen:
-    """What the first pass keeps of a record: no body."""
-
-    record_id: int
-    record: WarcRecord
-    redirect_to: str | None
-
-
-Refusal = tuple[str, float | None, float | None]
-
-
 def crawl_shard(
     path: str | os.PathLike[str], shard_id: int, tar_path: str | os.PathLike[str], tar_uri: str, settings: CrawlSettings
 ) -> CrawledShard:
@@ -76,68 +65,105 @@ def crawl_shard(
         tar_path: where the image bytes are written.
         tar_uri: how table `image` names that tar.
         settings: limits.
+    Raises:
+        OSError: the file cannot be read, or the tar not written.
     """
-    seen: list[_Seen] = []
-    samples: list[dict[str, Any]] = []
-    records: list[dict[str, Any]] = []
-    for entry, row, page in _first_pass(path, shard_id, settings):
-        seen.append(entry)
-        records.append(row)
+    records, samples, answers = _Rows("record"), _Rows("sample"), Answers()
+    for record, charset, page in _first_pass(path, settings):
+        record_id = shard_id << 32 | record.ordinal
+        target = _redirect_target(record)
+        answers.add(record, record_id, target)
+        records.add(_record_row(record, record_id, shard_id, charset, target))
         if page is not None:
-            for reference in page.images[:MAX_IMAGES_PER_PAGE]:
-                samples.append(_sample(shard_id, len(samples), entry, page, reference, settings))
-    answers = {same(s.record.url): s for s in reversed(seen) if s.record.url and _answers(s.record)}
-    by_id = {s.record_id: s for s in seen}
-    refused: dict[int, Refusal] = {}
-    for sample in samples:
-        found = _follow(sample["image_url"], answers)
-        if isinstance(found, _Seen):
-            sample["image_record_id"] = found.record_id
-        else:
-            refused[sample["sample_id"]] = found
-    wanted = sorted({s["image_record_id"] for s in samples if s["image_record_id"] is not None})
-    images, failed = _images(path, [by_id[i] for i in wanted], shard_id, tar_path, tar_uri, settings)
-    good = {image["image_id"] for image in images}
-    for sample in samples:
-        record_id = sample["image_record_id"]
-        sample["image_id"] = record_id if record_id in good else None
-        if record_id in failed:
-            refused[sample["sample_id"]] = failed[record_id]
-    return CrawledShard(
-        pa.Table.from_pylist(records, TABLES["record"].schema),
-        pa.Table.from_pylist(samples, TABLES["sample"].schema),
-        pa.Table.from_pylist(images, TABLES["image"].schema),
-        _decisions([s["sample_id"] for s in samples], refused),
-    )
+            for reference in page.images:
+                samples.add(_sample(shard_id, samples.count, record, page, reference, settings))
+    sample = samples.table()
+    found = [answers.follow(url) for url in sample["image_url"].to_pylist()]
+    wanted = {answer.record_id: answer for answer in found if isinstance(answer, Answer)}
+    images, failed = _images(path, [wanted[i] for i in sorted(wanted)], shard_id, tar_path, tar_uri, settings)
+    refusals = [failed.get(f.record_id) if isinstance(f, Answer) else f for f in found]
+    named = [f.record_id if isinstance(f, Answer) else None for f in found]
+    decoded = [i if refusal is None else None for i, refusal in zip(named, refusals, strict=True)]
+    sample = _with(_with(sample, "image_record_id", named), "image_id", decoded)
+    return CrawledShard(records.table(), sample, images, _decisions(sample["sample_id"], refusals))
+
+
+class _Rows:
+    """Rows of a table, kept as Arrow batches: a shard may hold a million samples."""
+
+    def __init__(self, name: str) -> None:
+        self.count = 0
+        self._schema = TABLES[name].schema
+        self._waiting: list[Mapping[str, Any]] = []
+        self._batches: list[pa.RecordBatch] = []
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Append a row."""
+        self.count += 1
+        self._waiting.append(row)
+        if len(self._waiting) == BATCH:
+            self._flush()
+
+    def table(self) -> pa.Table:
+        """All rows, in one piece per column."""
+        self._flush()
+        return pa.Table.from_batches(self._batches, self._schema).combine_chunks()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self._batches.append(pa.RecordBatch.from_pylist(self._waiting, self._schema))
+            self._waiting = []
+
+
+def _with(table: pa.Table, name: str, values: Sequence[int | None]) -> pa.Table:
+    at = table.schema.get_field_index(name)
+    return table.set_column(at, table.schema.field(at), pa.array(values, table.schema.field(at).type))
 
 
 def _first_pass(
-    path: str | os.PathLike[str], shard_id: int, settings: CrawlSettings
-) -> Iterator[tuple[_Seen, dict[str, Any], Page | None]]:
-    """Every record without its body, its row, and its page where it is one that was not archived before."""
-    archived: set[tuple[str | None, str | None]] = set()
+    path: str | os.PathLike[str], settings: CrawlSettings
+) -> Iterator[tuple[WarcRecord, str | None, Page | None]]:
+    """Every record; for a page that was not archived before, its character set and what it holds."""
+    archived: set[tuple[str, str]] = set()
     for record in iter_records(path, settings.max_body):
-        page, charset = None, None
-        if record.status == "ok" and record.type == "response" and record.url and record.digest:
-            if (record.url, record.digest) in archived:
+        charset, page = None, None
+        if record.status == "ok" and record.type in ("response", "resource") and record.url and record.digest:
+            state = (record.url, record.digest)
+            if state in archived:
                 record = replace(record, status="repeat")
-            archived.add((record.url, record.digest))
-        if record.status == "ok" and record.mime in HTML and too_deep(record.body):
-            record = replace(record, status="error", reason="too_deep")
-        if record.status == "ok" and record.mime in HTML and record.url:
-            html, charset = decode_html(record.body, record.charset)
-            page = parse_page(html, record.url)
-        location = record.header("location") if record.status == "redirect" else []
-        target = join(record.url, location[0]) if location and record.url else None
-        entry = _Seen(shard_id << 32 | record.ordinal, replace(record, body=b"", header_bytes=b""), target)
-        yield entry, _record_row(entry, shard_id, len(record.body), charset), page
+            archived.add(state)
+        if record.status == "ok" and record.url and _is_page(record):
+            try:
+                charset, page = _read_page(record, record.url, settings)
+            except PageRefused as refusal:
+                record = replace(record, status="error", reason=str(refusal))
+        yield record, charset, page
 
 
-def _record_row(entry: _Seen, shard_id: int, body_bytes: int, charset: str | None) -> dict[str, Any]:
-    record = entry.record
+def _is_page(record: WarcRecord) -> bool:
+    if record.mime:
+        return record.mime in HTML
+    return record.body[:1024].lstrip().lower().startswith((b"<!doctype html", b"<html"))
+
+
+def _read_page(record: WarcRecord, url: str, settings: CrawlSettings) -> tuple[str, Page]:
+    if len(record.body) > settings.max_page_bytes:
+        raise PageRefused("too_large")
+    html, charset = decode_html(record.body, record.charset)
+    return charset, parse_page(html, url)
+
+
+def _redirect_target(record: WarcRecord) -> str | None:
+    location = record.header("location") if record.status == "redirect" else []
+    return join(record.url, location[0]) if location and record.url else None
+
+
+def _record_row(
+    record: WarcRecord, record_id: int, shard_id: int, charset: str | None, target: str | None
+) -> dict[str, Any]:
     has_body = record.type in ("response", "resource") and record.status != "error"
     return {
-        "record_id": entry.record_id,
+        "record_id": record_id,
         "shard_id": shard_id,
         "offset": record.offset,
         "length": record.length,
@@ -151,20 +177,20 @@ def _record_row(entry: _Seen, shard_id: int, body_bytes: int, charset: str | Non
         "charset": charset,
         "digest": clean(record.digest, 200),
         "truncated": clean(record.truncated, 100),
-        "redirect_to": entry.redirect_to,
-        "body_bytes": body_bytes if has_body else None,
+        "redirect_to": target,
+        "body_bytes": len(record.body) if has_body else None,
     }
 
 
 def _sample(
-    shard_id: int, ordinal: int, entry: _Seen, page: Page, reference: ImageReference, settings: CrawlSettings
+    shard_id: int, ordinal: int, record: WarcRecord, page: Page, reference: ImageReference, settings: CrawlSettings
 ) -> dict[str, Any]:
     texts = {name: getattr(reference, name) for name in ("alt", "title", "caption", "heading")}
     return {
         "sample_id": shard_id << 32 | ordinal,
         "shard_id": shard_id,
-        "page_record_id": entry.record_id,
-        "page_url": entry.record.url,
+        "page_record_id": shard_id << 32 | record.ordinal,
+        "page_url": clean(record.url, 8192),
         "image_record_id": None,
         "image_id": None,
         "image_url": clean(reference.url, 8192),
@@ -178,56 +204,29 @@ def _sample(
     }
 
 
-def _answers(record: WarcRecord) -> bool:
-    """A record that says something about its address; a revisit only repeats what stands elsewhere."""
-    return record.type in ("response", "resource") and record.status in ("ok", "redirect", "http_error", "error")
-
-
-def _follow(url: str | None, answers: dict[str, _Seen]) -> _Seen | Refusal:
-    """The record that holds an image, after redirects inside the shard; or why there is none."""
-    if not url:
-        return "no_address", None, None
-    if url.startswith("data:"):
-        return "data_url", None, None
-    for _ in range(MAX_REDIRECTS + 1):
-        found = answers.get(url)
-        if found is None:
-            return "image_not_in_crawl", None, None
-        if found.record.status == "ok":
-            return found
-        if found.record.status == "http_error":
-            return f"http_{found.record.http_status}", None, None
-        if found.record.status == "error":
-            return found.record.reason or "broken_record", None, None
-        if not found.redirect_to:
-            return "redirect_without_target", None, None
-        url = found.redirect_to
-    return "too_many_redirects", float(MAX_REDIRECTS + 1), float(MAX_REDIRECTS)
-
-
 def _images(
     path: str | os.PathLike[str],
-    wanted: Sequence[_Seen],
+    wanted: Sequence[Answer],
     shard_id: int,
     tar_path: str | os.PathLike[str],
     tar_uri: str,
     settings: CrawlSettings,
-) -> tuple[list[dict[str, Any]], dict[int, Refusal]]:
-    """Rows of table `image` in order of record, their bytes in the tar; and why the others were refused."""
-    rows: list[dict[str, Any]] = []
+) -> tuple[pa.Table, dict[int, Refusal]]:
+    """Table `image` in order of record, the bytes in the tar; and why the other records were refused."""
+    rows = _Rows("image")
     failed: dict[int, Refusal] = {}
     with ImageTar(tar_path) as tar:
-        for entry in wanted:
-            data = read_record(path, entry.record.offset, settings.max_body).body
+        for answer in wanted:
+            data = read_record(path, answer.offset, settings.max_body).body
             try:
-                row = _image(data, entry.record_id, settings)
+                row = _image(data, answer.record_id, settings)
             except ImageRefused as refusal:
-                failed[entry.record_id] = (refusal.reason, refusal.score, refusal.threshold)
+                failed[answer.record_id] = (refusal.reason, refusal.score, refusal.threshold)
                 continue
-            member = f"{entry.record_id:020d}.{EXTENSIONS[row['format']]}"
+            member = f"{answer.record_id:020d}.{EXTENSIONS[row['format']]}"
             tar.add(member, data)
-            rows.append({**row, "shard_id": shard_id, "file": tar_uri, "member": member})
-    return rows, failed
+            rows.add({**row, "shard_id": shard_id, "file": tar_uri, "member": member})
+    return rows.table(), failed
 
 
 def _image(data: bytes, record_id: int, settings: CrawlSettings) -> dict[str, Any]:
@@ -246,14 +245,13 @@ def _image(data: bytes, record_id: int, settings: CrawlSettings) -> dict[str, An
     }
 
 
-def _decisions(ids: Sequence[int], refused: dict[int, Refusal]) -> pa.Table:
+def _decisions(sample_id: pa.ChunkedArray, refusals: Sequence[Refusal | None]) -> pa.Table:
     nothing: Refusal = ("", None, None)
-    found = [refused.get(i, nothing) for i in ids]
     return decision_table(
         "crawl",
-        ids,
-        np.array([i not in refused for i in ids], dtype=bool),
-        [reason or None for reason, _, _ in found],
-        [score for _, score, _ in found],
-        [threshold for _, _, threshold in found],
+        sample_id,
+        np.array([refusal is None for refusal in refusals], dtype=bool),
+        [(refusal or nothing)[0] or None for refusal in refusals],
+        [(refusal or nothing)[1] for refusal in refusals],
+        [(refusal or nothing)[2] for refusal in refusals],
     )

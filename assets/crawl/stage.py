@@ -32,7 +32,7 @@ def _announce(context: dg.AssetExecutionContext, build: Build) -> None:
 
 @stage(group="crawl", tables=["shard"], section=_sources, code=[], prepare=_announce)
 def shards(work: Work) -> Mapping[str, pa.Table]:
-    """Which crawl files the build reads: looks at the recipe's sources, numbers new files, registers them as partitions.
+    """Which crawl files the build reads: looks at the sources, numbers new files, registers them as partitions.
 
     A file whose bytes changed becomes a new shard that supersedes the old one.
     """
@@ -44,7 +44,7 @@ def shards(work: Work) -> Mapping[str, pa.Table]:
     tables=["record", "sample", "image", "decision"],
     section=_limits,
     code=["assets.crawl.shard"],
-    libraries=["fastwarc", "selectolax", "ada-url", "pillow", "imagehash"],
+    libraries=["fastwarc", "selectolax", "ada-url", "pillow", "imagehash", "brotli", "charset-normalizer"],
     per_shard=True,
     blobs=["image.tar"],
     kinds={"parquet", "python"},

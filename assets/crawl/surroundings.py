@@ -1,4 +1,4 @@
-"""What stands around an image: captions, languages and alternatives, each looked up once per element, not once per image."""
+"""What stands around an image: captions, languages and alternatives, looked up once per element."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Addresses, joined by the WHATWG rules that browsers follow (Python's urljoin turns `images//x.png` into another one)."""
+"""Addresses, joined by the WHATWG rules that browsers follow (Python's urljoin turns `images//x.png` into another)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ def join(base: str, reference: str) -> str | None:
     Fragments are cut off: they never reach a server.
     """
     reference = reference.strip()
-    if not reference or len(reference) > MAX_LENGTH:
+    if len(reference) > MAX_LENGTH:
+        # Data inside an address may be long; whoever reads it needs to know only that it is data.
+        return reference[:MAX_LENGTH] if reference[:5].lower() == "data:" else None
+    if not reference:
         return None
     try:
         url = ada_url.URL(reference, base=base)

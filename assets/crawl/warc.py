@@ -16,6 +16,8 @@ import brotli
 
 MAX_BODY = 32 << 20
 MAX_HEADERS = 1 << 18
+MAX_BROKEN = 10_000
+"""Broken stretches of a file after which the rest of it is given up as one."""
 GZIP = b"\x1f\x8b\x08"
 DAMAGE = (OSError, ValueError, EOFError, zlib.error)
 """What reading a damaged file raises."""
@@ -69,7 +71,7 @@ class WarcRecord:
 def iter_records(path: str | os.PathLike[str], max_body: int = MAX_BODY) -> Iterator[WarcRecord]:
     """Records in file order. A damaged stretch is one `broken` record; reading goes on at the next record after it."""
     size = Path(path).stat().st_size
-    ordinal = offset = 0
+    ordinal = offset = broken = 0
     while offset < size:
         start, reason = offset, "broken_warc"
         try:
@@ -82,7 +84,8 @@ def iter_records(path: str | os.PathLike[str], max_body: int = MAX_BODY) -> Iter
         if offset > start:
             # What follows a damaged record may be whole: try there before giving a stretch up.
             continue
-        following = _next_start(path, offset + 1) or size
+        broken += 1
+        following = (_next_start(path, offset + 1) if broken < MAX_BROKEN else None) or size
         yield WarcRecord(ordinal, offset, following - offset, "broken", status="error", reason=reason)
         ordinal += 1
         offset = following
@@ -140,7 +143,7 @@ def _begins_at(stream: BinaryIO, offset: int) -> bool:
 
 
 def _end(stream: BinaryIO, offset: int, size: int) -> int:
-    """Where a record ends: its gzip member, or its block and the two line ends after it; raises where that is damaged."""
+    """Where a record ends: its gzip member, or its block and two line ends; raises where that is damaged."""
     stream.seek(offset)
     head = stream.read(MAX_HEADERS)
     if head.startswith(GZIP):

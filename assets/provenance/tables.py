@@ -132,7 +132,11 @@ _ALL = [
             TEXT,
             "ok, redirect, http_error, repeat (same url and digest archived before), error, or other (nothing to read)",
         ),
-        ("reason", TEXT, "why status is error: truncated, too_large, bad_http, bad_encoding, broken_warc ..."),
+        (
+            "reason",
+            TEXT,
+            "why status is error: truncated, too_large, too_deep, too_many_images, bad_http, bad_encoding, broken_warc …",
+        ),
         ("mime", TEXT, "media type of the Content-Type header, lower case"),
         ("charset", TEXT, "character set the body was read in, for HTML pages"),
         ("digest", TEXT, "WARC-Payload-Digest as written, else sha256:… of the decoded body"),

@@ -1,14 +1,10 @@
-"""Pages: addresses, texts, languages, character sets, and pages made to be slow."""
+"""Pages: addresses, texts, languages, and pages made to be slow."""
 
-import codecs
-import encodings
-import pkgutil
 import time
 
 import pytest
 
-from assets.crawl.charsets import decode_html
-from assets.crawl.html import parse_page
+from assets.crawl.html import MAX_IMAGES, PageRefused, parse_page
 
 DIR = "http://a.example/dir"
 PAGE = f"{DIR}/page.html"
@@ -41,6 +37,7 @@ def image(html, url=PAGE):
         ("file:///etc/passwd", None),
         ("http://[broken", None),
         ("x" * 9000, None),
+        ("data:image/png;base64," + "A" * 20_000, "data:image/png;base64," + "A" * (8192 - 22)),
     ],
 )
 def test_addresses_are_joined_as_browsers_do(source, url):
@@ -62,6 +59,19 @@ def test_a_lazy_address_is_the_image_and_src_only_a_stand_in(name):
     found = image(f'<img src="blank.gif" {name}="real.jpg">')
     assert found.url == "http://a.example/dir/real.jpg"
     assert found.other_urls == []
+
+
+@pytest.mark.parametrize("name", ["data-lazy", "data-url", "data-image"])
+def test_a_name_that_may_mean_something_else_counts_only_if_it_names_an_image(name):
+    assert image(f'<img src="real.jpg" {name}="true">').url == f"{DIR}/real.jpg"
+    assert image(f'<img src="real.jpg" {name}="/page.html">').url == f"{DIR}/real.jpg"
+    assert image(f'<img src="blank.gif" {name}="/real.webp?w=9">').url == "http://a.example/real.webp?w=9"
+
+
+def test_an_address_that_holds_its_data_is_a_stand_in_where_there_is_another():
+    assert image('<img src="data:image/gif;base64,R0" srcset="s.jpg 1x, l.jpg 2x">').url == f"{DIR}/l.jpg"
+    assert image('<img src="real.jpg" data-src="data:image/gif;base64,R0">').url == f"{DIR}/real.jpg"
+    assert image('<img src="real.jpg" data-src="javascript:void(0)">').url == f"{DIR}/real.jpg"
 
 
 def test_the_largest_of_a_lazy_srcset_is_the_image():
@@ -167,44 +177,6 @@ def test_characters_that_no_text_needs_are_dropped():
     assert (found.alt + found.title).encode()
 
 
-UMLAUT = "<p>Grüße</p>"
-
-
-@pytest.mark.parametrize(
-    ("body", "header", "expected"),
-    [
-        # A byte order mark beats the header, the header beats meta, meta beats a guess.
-        (codecs.BOM_UTF8 + UMLAUT.encode(), "latin-1", "utf-8"),
-        (codecs.BOM_UTF16_LE + UMLAUT.encode("utf-16-le"), "utf-8", "utf-16-le"),
-        (codecs.BOM_UTF16_BE + UMLAUT.encode("utf-16-be"), None, "utf-16-be"),
-        (b"<meta charset=utf-8>" + UMLAUT.encode("cp1252"), "ISO-8859-1", "cp1252"),
-        (b"<meta charset=iso-8859-15>" + UMLAUT.encode("cp1252"), None, "iso8859-15"),
-        (b'<meta http-equiv=Content-Type content="text/html; charset=windows-1252">' + UMLAUT.encode("cp1252"), None, "cp1252"),
-        (UMLAUT.encode(), None, "utf-8"),
-        (UMLAUT.encode(), "no-such-charset", "utf-8"),
-    ],
-)  # fmt: skip
-def test_the_character_set_is_found_in_the_order_browsers_look(body, header, expected):
-    html, name = decode_html(body, header)
-    assert "Grüße" in html
-    assert name == expected
-
-
-def test_a_meta_element_that_claims_utf16_without_a_mark_is_not_believed():
-    assert decode_html(b"<meta charset=utf-16>" + UMLAUT.encode(), None) == ("<meta charset=utf-16>" + UMLAUT, "utf-8")
-
-
-def test_a_page_that_says_nothing_is_detected():
-    russian = "<p>Привет, это страница о кошках и собаках, которые живут в нашем городе.</p>" * 5
-    assert decode_html(russian.encode("cp1251"), None)[0] == russian
-
-
-def test_no_character_set_of_any_name_can_stop_a_page():
-    hostile = bytes(range(256)) * 2 + b"\\ud800 \\uD8"
-    for name in [m.name for m in pkgutil.iter_modules(encodings.__path__)] + ["a\0b", "é", "\n", "x" * 40]:
-        decode_html(hostile, name)[0].encode()
-
-
 @pytest.mark.parametrize(
     "html",
     [
@@ -230,5 +202,18 @@ def test_thousands_of_images_are_found_whatever_they_stand_in(around):
     assert len(images(around + "<img src=x.png>" * 8000)) == 8000
 
 
+def test_a_page_of_more_images_than_the_limit_is_refused_with_a_reason(monkeypatch):
+    monkeypatch.setattr("assets.crawl.html.MAX_IMAGES", 3)
+    assert len(images("<img src=a>" * 3)) == 3
+    with pytest.raises(PageRefused, match="too_many_images"):
+        images("<img src=a>" * 4)
+
+
+def test_a_page_that_would_cost_the_parser_too_much_is_refused_with_a_reason():
+    with pytest.raises(PageRefused, match="too_deep"):
+        images("<div>" * 30_000)
+
+
 def test_a_hundred_thousand_images_on_one_page():
-    assert images("<div>" + "<img src=x.png alt=y>" * 100_000)[-1].position == 99_999
+    assert MAX_IMAGES == 100_000
+    assert images("<div>" + "<img src=x.png alt=y>" * MAX_IMAGES)[-1].position == 99_999

@@ -94,6 +94,17 @@ def test_a_truncated_jpeg_says_so():
     assert refused(picture(kind="JPEG", size=(64, 64))[:-40]).reason == "truncated"
 
 
+@pytest.mark.parametrize("chunk", [b"IHDR", b"IDAT", b"IEND"])
+def test_a_png_with_a_false_check_sum_is_refused_though_it_could_be_decoded(chunk):
+    data = bytearray(picture())
+    at = data.index(chunk)
+    size = int.from_bytes(data[at - 4 : at], "big")
+    data[at + 4 + size] ^= 1
+    assert refused(bytes(data)).reason in ("bad_checksum", "not_an_image")
+    if chunk == b"IDAT":
+        assert refused(bytes(data)).reason == "bad_checksum"
+
+
 def test_damaged_bytes_of_any_format_are_refused_and_never_raise_anything_else():
     rng = random.Random(7)
     frames = [Image.effect_noise((16, 16), 90).convert("RGB") for _ in range(2)]

@@ -94,4 +94,4 @@ def test_every_drop_has_a_reason_and_every_kept_sample_an_image(both):
         assert decision["kept"] == (image is not None) == (sample["image_id"] is not None)
         assert (decision["reason"] is None) == decision["kept"]
     reasons = Counter(decision["reason"] for _, _, decision, _ in both)
-    assert {"svg", "html_body", "too_many_pixels", "truncated"} <= reasons.keys()
+    assert {"svg", "html_body", "too_many_pixels", "truncated", "bad_checksum", "empty"} <= reasons.keys()

@@ -149,6 +149,23 @@ def test_a_revisit_repeats_and_never_answers_for_an_image(tmp_path):
     assert shard.sample["image_record_id"].to_pylist() == [(7 << 32) + 2]
 
 
+def revisit(name, digest):
+    return block("revisit", PAGE + name, b"HTTP/1.1 200 OK\r\n\r\n", WARC_Payload_Digest=digest)
+
+
+def test_a_revisit_stands_for_the_same_bytes_under_another_address_of_the_file(tmp_path):
+    original = response(PAGE + "a.png", RED, "image/png", WARC_Payload_Digest="sha1:RED")
+    shard = crawl(tmp_path, revisit("b.png", "sha1:RED"), page("b.png", "c.png"), original, revisit("c.png", "sha1:NO"))
+    assert shard.sample["image_record_id"].to_pylist() == [(7 << 32) + 2, None]
+    assert reasons(shard) == [None, "image_in_other_file"]
+
+
+def test_of_several_answers_the_one_with_a_body_counts_then_the_first(tmp_path):
+    blue = picture("blue")
+    shard = crawl(tmp_path, page("a.png"), png("a.png", b"", "text/html", "503 Busy"), png("a.png"), png("a.png", blue))
+    assert shard.sample["image_record_id"].to_pylist() == [(7 << 32) + 2]
+
+
 def test_addresses_are_compared_as_browsers_write_them(tmp_path):
     shard = crawl(tmp_path, page("HTTP://A.example:80/%7Ex/../b c.png#f"), png("b%20c.png"))
     assert reasons(shard) == [None]
@@ -205,6 +222,33 @@ def test_one_bad_record_never_loses_others(tmp_path, record):
 def test_a_page_nested_too_deep_is_an_error_with_a_reason(tmp_path):
     shard = crawl(tmp_path, HOSTILE["a page nested too deep"])
     assert shard.record.select(["status", "reason"]).to_pylist() == [{"status": "error", "reason": "too_deep"}]
+
+
+def test_a_page_over_the_limit_is_an_error_with_a_reason_and_the_next_is_read(tmp_path):
+    shard = crawl(tmp_path, page("a.png" * 99), page("b.png", url=PAGE + "2"), png("b.png"), max_page_bytes=200)
+    assert shard.record["reason"].to_pylist() == ["too_large", None, None]
+    assert shard.sample["page_url"].to_pylist() == [PAGE + "2"]
+
+
+def test_a_deep_page_is_found_in_any_character_set(tmp_path):
+    deep = ("<div>" * 30_000).encode("utf-16")
+    assert crawl(tmp_path, response(PAGE, deep)).record["reason"].to_pylist() == ["too_deep"]
+
+
+def test_a_page_without_content_type_is_a_page_if_it_begins_like_one(tmp_path):
+    html = b"\n<!DOCTYPE html><img src=a.png>"
+    untyped = block("response", PAGE, b"HTTP/1.1 200 OK\r\n\r\n" + html)
+    text = block("response", PAGE + "2", b"HTTP/1.1 200 OK\r\n\r\n<img src=a.png>")
+    plain = response(PAGE + "3", html, "text/plain")
+    assert crawl(tmp_path, untyped, text, plain).sample["page_url"].to_pylist() == [PAGE]
+
+
+def test_rows_beyond_one_batch_keep_their_order(tmp_path, monkeypatch):
+    monkeypatch.setattr("assets.crawl.shard.BATCH", 2)
+    names = [f"{n}.png" for n in range(5)]
+    shard = crawl(tmp_path, page(*names), *(png(name) for name in names))
+    assert shard.sample["position"].to_pylist() == [0, 1, 2, 3, 4]
+    assert shard.sample["image_id"].to_pylist() == [(7 << 32) + n for n in range(1, 6)]
 
 
 def test_every_damaged_image_costs_itself_alone(tmp_path):

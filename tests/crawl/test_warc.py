@@ -305,6 +305,13 @@ def test_a_file_of_garbage_is_one_broken_record(tmp_path):
     assert (record.type, record.offset, record.length) == ("broken", 0, 300_000)
 
 
+def test_after_too_many_broken_stretches_the_rest_is_given_up_as_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("assets.crawl.warc.MAX_BROKEN", 3)
+    records = read(tmp_path, b"WARC/1.0\r\n\r\nxx" * 9 + A)
+    assert [r.type for r in records] == ["broken"] * 3
+    assert records[-1].offset + records[-1].length == (tmp_path / "x.warc").stat().st_size
+
+
 def test_a_missing_file_is_an_error_of_the_system(tmp_path):
     with pytest.raises(OSError, match="none.warc.gz"):
         list(iter_records(tmp_path / "none.warc.gz"))
