@@ -1,4 +1,8 @@
-"""Plots on the asset pages: pictures as data URIs inside Markdown, which Dagster shows inline."""
+"""Plots on the asset pages: pictures as data URIs inside Markdown.
+
+Dagster 1.13 shows Markdown of up to 1,000 characters on the page itself and longer ones by a click; so what matters most is
+also there as a small table with bars of characters.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,15 @@ KEPT, DROPPED, INK = "#2f7d5b", "#c8553d", "#333333"
 def inline(title: str, png: bytes) -> str:
     """Markdown that shows a picture."""
     return f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})"
+
+
+def text_funnel(stages: Sequence[str], kept: Sequence[int], dropped: Sequence[int]) -> str:
+    """The funnel as a Markdown table short enough to stand on the page: stage, kept, dropped, a bar."""
+    most = max((k + d for k, d in zip(kept, dropped, strict=True)), default=1) or 1
+    lines = ["|stage|kept|dropped| |", "|-|-:|-:|-|"]
+    for name, k, d in zip(stages, kept, dropped, strict=True):
+        lines.append(f"|{name}|{k}|{d}|{'█' * round(20 * k / most)}{'░' * round(20 * d / most)}|")
+    return "\n".join(lines)
 
 
 def funnel(stages: Sequence[str], kept: Sequence[int], dropped: Sequence[int]) -> bytes:

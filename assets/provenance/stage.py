@@ -57,7 +57,8 @@ def provenance(context: dg.AssetExecutionContext, winnow: Winnow) -> dg.Material
         metadata={
             "dagster/uri": str(target),
             "bytes": target.stat().st_size,
-            "funnel": dg.MetadataValue.md(plots.inline("funnel", plots.funnel(stages, kept, dropped))),
+            "funnel": dg.MetadataValue.md(plots.text_funnel(stages, kept, dropped)),
+            "funnel as a picture": dg.MetadataValue.md(plots.inline("funnel", plots.funnel(stages, kept, dropped))),
         },
         data_version=dg.DataVersion(made.sha256[:32]),
     )
