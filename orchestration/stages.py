@@ -58,7 +58,6 @@ def stage(
     blobs: Sequence[str] = (),
     kinds: set[str] | None = None,
     show: Show | None = None,
-    pool: str | None = None,
     prepare: Callable[[dg.AssetExecutionContext, Build], None] | None = None,
     folder: Callable[[Build], UPath] | None = None,
 ) -> Callable[[Compute], dg.AssetsDefinition]:
@@ -83,7 +82,6 @@ def stage(
             owners=["team:winnow"],
             code_version=step.code_version()[:16],
             metadata=_definition_metadata(step),
-            pool=pool,
         )
         def body(context: dg.AssetExecutionContext, winnow: Winnow) -> dg.MaterializeResult:
             build = winnow.open(renew=prepare is not None)

@@ -60,7 +60,6 @@ def _show(build: Build) -> dict[str, str]:
     code=["assets.captions.tagger", "resources.encoder"],
     libraries=["open_clip_torch", "torch", "torchvision", "transformers"],
     kinds={"parquet", "pytorch"},
-    pool="models",
 )
 def vocabulary(work: Work) -> Mapping[str, pa.Table]:
     """The words that pictures are tagged with, as vectors of the text tower."""
@@ -114,7 +113,6 @@ def agents(work: Work) -> Mapping[str, pa.Table]:
     per_shard=True,
     kinds={"parquet", "huggingface"},
     show=_show,
-    pool="models",
 )
 def captions(work: Work) -> Mapping[str, pa.Table]:
     """Alt text, synthetic caption and their fusion, each a row; the one that the release carries is marked.

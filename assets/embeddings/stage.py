@@ -49,7 +49,6 @@ def _section(recipe: Recipe) -> object:
     ],  # fmt: skip
     per_shard=True,
     kinds={"parquet", "pytorch"},
-    pool="models",
 )
 def embeddings(work: Work) -> Mapping[str, pa.Table]:
     """Image and text vectors of every candidate, and their cosine.

@@ -41,7 +41,6 @@ def _show(build: Build) -> dict[str, str]:
     per_shard=True,
     kinds={"parquet", "onnx"},
     show=_show,
-    pool="models",
 )
 def pool(work: Work) -> Mapping[str, pa.Table]:
     """The candidates: text and image filters of a named set, with the number that decided and its limit."""
