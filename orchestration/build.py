@@ -19,6 +19,9 @@ from orchestration.partitions import announce
 from orchestration.plan import Build, Outcome
 from orchestration.recipe import load_recipe
 
+PROCESS = "winnow/process"
+"""Tag of runs that `winnow build` started: the process that works on them."""
+
 SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -58,6 +61,27 @@ def dagster_instance() -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
+def close_abandoned_runs(instance: dg.DagsterInstance) -> list[str]:
+    """Mark runs of builds whose process is gone as failed, or they would look as if they went on; their ids."""
+    closed = []
+    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])):
+        process = run.tags.get(PROCESS)
+        if process is not None and not _is_alive(int(process)):
+            instance.report_run_failed(run, "the process of this build was killed; what it had made is reused")
+            closed.append(run.run_id)
+    return closed
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def run_build(recipe_path: str | None, home: str, select: str | None, quiet: bool) -> Manifest | None:
     """Materialize the assets in this process; the manifest if the last asset was among them.
 
@@ -75,6 +99,7 @@ def run_build(recipe_path: str | None, home: str, select: str | None, quiet: boo
     console.print(f"[bold]{recipe.name}[/bold]: {len(build.snapshot.shards)} shards -> {build.lake.home}")
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     with dagster_instance() as instance, bars.bars, progress.listening(bars):
+        close_abandoned_runs(instance)
         announce(instance, build.snapshot)
         result = dg.materialize(
             [*assets, *checks],
@@ -82,7 +107,7 @@ def run_build(recipe_path: str | None, home: str, select: str | None, quiet: boo
             resources={"winnow": stages.Winnow()},
             selection=_selection(select),
             run_config=SILENT,
-            tags=jobs.range_tags(build.snapshot),
+            tags={**jobs.range_tags(build.snapshot), PROCESS: str(os.getpid())},
             raise_on_error=False,
         )
     if not result.success:
