@@ -35,7 +35,7 @@ class Project:
         recipe = yaml.safe_load((REPOSITORY / "recipes" / "demo.yaml").read_text())
         recipe["crawl"]["sources"] = [{"name": "two", "uris": ["crawl/*.warc.gz"]}]
         recipe["clusters"]["k"] = 8
-        recipe["captions"]["fusion"]["max_fusions"] = 4
+        recipe["captions"]["fusion"]["max_fusions"] = 2
         for key, value in changes.items():
             place = recipe
             *parents, last = key.split("__")

@@ -207,9 +207,9 @@ def test_gc_deletes_only_what_no_kept_build_names(project):
 def test_a_build_killed_at_random_moments_elsewhere_ends_with_the_same_hash(built, tmp_path):
     project = make_project(tmp_path / "another" / "folder")
     dice = random.Random(os.getpid())
-    for _ in range(4):
+    for _ in range(3):
         process = project.start("build", "recipe.yaml")
-        time.sleep(dice.uniform(3, 25))
+        time.sleep(dice.uniform(3, 20))
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
