@@ -10,17 +10,13 @@ import pyarrow.compute as pc
 from assets.dedup.dedup import DedupSettings, deduplicate
 from assets.embeddings.cache import as_matrix
 from assets.provenance.decisions import kept_ids
-from orchestration.plan import Build, Work
+from orchestration.plan import Work
 from orchestration.recipe import Recipe
 from orchestration.stages import stage
 
 
 def _section(recipe: Recipe) -> object:
     return recipe.dedup.model_dump()
-
-
-def _show(build: Build) -> dict[str, str]:
-    return {}
 
 
 @stage(
