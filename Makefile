@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RECIPE ?= recipes/demo.yaml
+CASES ?= 20000
 
-.PHONY: demo test ui lint docs bench clean
+.PHONY: demo test ui lint docs bench fuzz clean
 
 $(STAMP): pyproject.toml models.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -34,8 +35,13 @@ docs: $(STAMP)  ## generate docs/tables.md and docs/recipe.md
 	$(BIN)/python -m assets.provenance.tables_doc
 	$(BIN)/python -m orchestration.recipe_doc
 
-bench: $(STAMP)  ## run the benchmarks and write docs/benchmarks.md
+bench: $(STAMP)  ## run the benchmarks and write docs/benchmarks.md; img2dataset gets an environment of its own
+	@test -x .img2dataset/bin/python || ($(PYTHON) -m venv .img2dataset && .img2dataset/bin/pip install --quiet img2dataset==1.47.0)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[bench]'
 	$(BIN)/python -m bench
+
+fuzz: $(STAMP)  ## 20,000 damaged crawl files, pages, images, lists and shards: minutes
+	$(BIN)/python -m tests.fuzz --cases $(CASES) --seed 1
 
 clean:  ## remove the environment and the data
 	rm -rf $(VENV) .winnow

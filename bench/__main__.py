@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench import near_duplicates, quotas
+from bench import decoding, fetching, near_duplicates, quotas, warc_reading
 
 INTRODUCTION = """# Benchmarks
 
@@ -16,7 +16,8 @@ shared machine of 2 cores while other work was running: compare within a row, no
 def main() -> None:
     """Measure and write."""
     page = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
-    page.write_text("\n".join([INTRODUCTION, quotas.main(), "", near_duplicates.main(), ""]), encoding="utf-8")
+    sections = [part.main() for part in (warc_reading, fetching, decoding, near_duplicates, quotas)]
+    page.write_text("\n\n".join([INTRODUCTION.strip(), *sections]) + "\n", encoding="utf-8")
     print(f"written: {page.name}")
 
 

@@ -37,6 +37,7 @@ def main() -> None:
 
     \b
     winnow build recipes/demo.yaml      build everything the recipe asks for; what is done is reused
+    winnow shards                       which crawl files the recipe finds, and which of them are new
     winnow ui                           the same assets in Dagster, on http://127.0.0.1:3000
     winnow sql "FROM funnel"            ask provenance.duckdb
     winnow explain SAMPLE_ID            one sample's whole story
@@ -97,6 +98,59 @@ def ui(recipe: str | None, port: int, home: str) -> None:
 
 
 @main.command()
+@click.argument("recipe", required=False)
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@_home_option
+def shards(recipe: str | None, as_csv: bool, home: str) -> None:
+    """Look at the sources of RECIPE now: number new files, register them as partitions, and list all shards.
+
+    A file whose bytes changed becomes a new shard that supersedes the old one; nothing is built. The sensor
+    `new_shards` does the same while Dagster's daemon runs, and builds.
+    """
+    _prepare(recipe, home)
+    from orchestration.build import dagster_instance
+    from orchestration.partitions import announce
+    from orchestration.recipe import load_recipe
+    from orchestration.stages import open_build
+
+    build = open_build(load_recipe(), renew=True)
+    with dagster_instance() as instance:
+        new = set(announce(instance, build.snapshot))
+    columns = ["shard", "kind", "file", "rows", "bytes", "sha256", "supersedes", ""]
+    rows = [
+        [s.partition, s.kind, s.uri, _rows_of(s.first_row, s.rows), s.bytes, s.sha256, s.supersedes,
+         "new" if s.partition in new else ""]
+        for s in build.snapshot.shards
+    ]  # fmt: skip
+    if as_csv:
+        _print_csv(columns[:-1], [row[:-1] for row in rows])
+        return
+    _print_table(columns, [[*row[:5], str(row[5])[:16], *row[6:]] for row in rows])
+    click.echo(f"{len(rows)} shards, {len(new)} new, {len(build.snapshot.retired)} no longer read")
+
+
+def _rows_of(first: int | None, rows: int | None) -> str | None:
+    return None if first is None or rows is None else f"{first}-{first + rows - 1}"
+
+
+def _print_csv(columns: list[str], rows: list[Any]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+
+
+def _print_table(columns: list[str], rows: list[Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*(Text("" if value is None else str(value)) for value in row))
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+@main.command()
 @click.argument("query", required=False)
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @click.option("--list", "show_list", is_flag=True, help="List the ready-made questions.")
@@ -118,18 +172,9 @@ def sql(query: str | None, as_csv: bool, show_list: bool, arguments: tuple[str, 
         return
     columns, rows = asking.ask(home, query, arguments)
     if as_csv:
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(rows)
+        _print_csv(columns, rows)
         return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*(Text("" if value is None else str(value)) for value in row))
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    _print_table(columns, rows)
 
 
 @main.command()
@@ -156,9 +201,7 @@ def diff(older: str, newer: str, as_csv: bool, home: str) -> None:
 
     rows = asking.difference(home, older, newer)
     if as_csv:
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(rows.column_names)
-        writer.writerows(row.values() for row in rows.to_pylist())
+        _print_csv(rows.column_names, [list(row.values()) for row in rows.to_pylist()])
         return
     for line in asking.summary(rows):
         click.echo(line)

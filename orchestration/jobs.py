@@ -4,7 +4,7 @@ import dagster as dg
 
 from orchestration import partitions
 from orchestration.recipe import Recipe, load_recipe
-from orchestration.registry import Snapshot
+from orchestration.registry import Snapshot, listing
 from orchestration.stages import open_build
 from resources.lake import sha256_of
 
@@ -48,26 +48,16 @@ def nightly(recipe: Recipe) -> dg.ScheduleDefinition:
 def new_shards(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Looks at names, sizes and times first; files are hashed only when those changed."""
     recipe = load_recipe()
-    listing = _listing(recipe)
-    if listing == context.cursor:
+    found = sha256_of(listing(recipe))
+    if found == context.cursor:
         return dg.SkipReason("the sources look as they did before")
     before = set(context.instance.get_dynamic_partitions("shard"))
     snapshot = open_build(recipe, renew=True).snapshot
     new = [shard.partition for shard in snapshot.shards if shard.partition not in before]
     if not new:
-        return dg.SensorResult(cursor=listing)
+        return dg.SensorResult(cursor=found)
     return dg.SensorResult(
-        cursor=listing,
+        cursor=found,
         dynamic_partitions_requests=[partitions.shards.build_add_request(new)],
         run_requests=[dg.RunRequest(run_key=snapshot.sha256, tags=range_tags(snapshot))],
     )
-
-
-def _listing(recipe: Recipe) -> str:
-    found = {
-        uri: [path.stat().st_size, path.stat().st_mtime]
-        for source in recipe.crawl.sources
-        for pattern in source.uris
-        for uri, path in recipe.expand(pattern).items()
-    }
-    return sha256_of(found)

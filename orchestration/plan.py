@@ -24,7 +24,7 @@ from upath import UPath
 
 from assets.provenance.tables import TABLES, conform
 from orchestration.recipe import Recipe
-from orchestration.registry import Shard, Snapshot, file_of
+from orchestration.registry import Shard, Snapshot
 from resources.lake import Lake, StoredFile, hash_file, sha256_of
 
 PLUMBING = {"assets.provenance.tables", "resources.lake"}
@@ -33,6 +33,10 @@ PLUMBING = {"assets.provenance.tables", "resources.lake"}
 
 NO_DATA = {"assets", "resources", "provenance"}
 """Folders whose data files no step reads: the questions and views of the database are not part of any table."""
+
+
+class CrawlFileError(Exception):
+    """A crawl file is gone or has changed; the message says which and what to do."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,8 @@ class Step:
         compute: the work.
         sources: True for the step that stands for the recipe's sources as a whole.
         folder: where a step publishes a folder of files besides its tables; the folder is part of being done.
+        when: inputs that count only where the step's section asks for them: (step, question about the section).
+        observe: what looks at the world outside before the step's work: it adds segments, which are inputs.
     """
 
     name: str
@@ -66,6 +72,13 @@ class Step:
     blobs: tuple[str, ...] = ()
     sources: bool = False
     folder: Callable[[Build], UPath] | None = None
+    when: tuple[tuple[str, Callable[[Any], bool]], ...] = ()
+    observe: Callable[[Work], None] | None = None
+
+    def inputs(self, config: Any) -> tuple[str, ...]:
+        """Steps that it reads under this section of the recipe."""
+        unless = {name for name, asks in self.when if not asks(config)}
+        return tuple(name for name in self.reads if name not in unless)
 
     def code_version(self) -> str:
         """Hash of the step's own function, its modules, the schemas it writes and the libraries it names."""
@@ -198,15 +211,30 @@ class Build:
                     "code": step.code_version(),
                     "config": self.config(step),
                     "shard": self._what_is_read(step, shard),
-                    "inputs": [self._input_fingerprints(self.steps[name], shard) for name in step.reads],
+                    "observed": [path.stem for path in self.segments(step, shard)],
+                    "inputs": [
+                        self._input_fingerprints(self.steps[name], shard) for name in step.inputs(self.config(step))
+                    ],
                 }
             )[:32]
         return self._fingerprints[key]
 
+    def segments(self, step: Step, shard: Shard | None) -> list[UPath]:
+        """What a step observed for a shard, oldest first; their names hold their hashes."""
+        if step.observe is None or shard is None or not self.config(step):
+            return []
+        folder = self.segment_folder(step, shard)
+        return sorted(folder.glob("*.parquet"), key=lambda path: path.name) if folder.exists() else []
+
+    def segment_folder(self, step: Step, shard: Shard) -> UPath:
+        """Where a step's observations for a shard lie: by the shard's bytes and rows, whatever code found in them."""
+        return self.lake.home / "observations" / step.name / f"{shard.label}-{sha256_of(shard.state)[:16]}"
+
     def _what_is_read(self, step: Step, shard: Shard | None) -> Any:
         """The crawl files that a step stands for: its shard, or the whole snapshot."""
         if shard is not None:
-            return [shard.shard_id, shard.sha256]
+            cut = [shard.kind, shard.first_row, shard.rows, shard.side_sha256]
+            return [shard.shard_id, shard.sha256, *cut]
         return self.snapshot.sha256 if step.sources else None
 
     def _input_fingerprints(self, source: Step, shard: Shard | None) -> list[str]:
@@ -248,6 +276,10 @@ class Build:
     def run(self, step: Step, shard: Shard | None) -> Outcome:
         """Make the step's files for that shard, unless they are there."""
         started = datetime.now(UTC)
+        if step.observe is not None and self.config(step):
+            step.observe(Work(self, step, shard, {}))
+            # What was observed is an input of this step and, through it, of all that follow.
+            self._fingerprints.clear()
         fingerprint = self.fingerprint(step, shard)
         if self.done(step, shard):
             rows = {name: self.lake.rows_of(self.path(step, shard, name)) for name in step.tables}
@@ -270,6 +302,9 @@ class Build:
         """Every file of the build: step, shard, table or blob, path; in the order of the steps and shards."""
         for step in self.steps.values():
             for shard in self._all(step):
+                for path in self.segments(step, shard):
+                    yield step, shard, f"{step.name}.segment", path
+                    yield step, shard, f"{step.name}.warc", path.with_suffix(".warc")
                 for name in (*step.blobs, *step.tables):
                     yield step, shard, name, self.path(step, shard, name)
 
@@ -309,18 +344,45 @@ class Work:
         return sorted(folder.glob("*.parquet"), key=lambda path: path.name) if folder.exists() else []
 
     def crawl_file(self) -> UPath:
-        """The shard's crawl file; raises ValueError where its bytes are not the registered ones."""
+        """The shard's crawl file; raises CrawlFileError where it is gone or its bytes are not the registered ones."""
         if self.shard is None:
             raise ValueError(f"step {self.step.name} works on all shards and has no crawl file")
-        path = file_of(self.shard, self.build.recipe)
+        return self._unchanged(self.shard.uri, self.shard.sha256)
+
+    def side_file(self) -> UPath | None:
+        """The Parquet file beside the shard's image tar; None where there was none at registration."""
+        if self.shard is None or self.shard.side_uri is None or self.shard.side_sha256 is None:
+            return None
+        return self._unchanged(self.shard.side_uri, self.shard.side_sha256)
+
+    def segments(self, name: str) -> list[UPath]:
+        """Segments that an input, or this step itself, observed for the shard: Parquet files, each with its `.warc`."""
+        if name != self.step.name:
+            self._declared(name)
+        return self.build.segments(self.build.steps[name], self.shard)
+
+    def _unchanged(self, uri: str, sha256: str) -> UPath:
+        path = self.build.recipe.locate(uri)
         if not path.exists():
-            raise FileNotFoundError(
-                f"{self.shard.uri}: the crawl file is gone; put it back, or take it out of crawl.sources and run again"
+            raise CrawlFileError(
+                f"{uri}: the crawl file is gone; put it back, or take it out of crawl.sources and run again"
             )
-        if hash_file(path) != self.shard.sha256:
-            raise ValueError(f"{self.shard.uri}: its bytes changed after it was registered; run the build again")
+        if _hash_once(path) != sha256:
+            raise CrawlFileError(f"{uri}: its bytes changed after it was registered; run the build again")
         return path
 
     def _declared(self, name: str) -> None:
-        if name not in self.step.reads:
+        if name not in self.step.inputs(self.config):
             raise ValueError(f"step {self.step.name} reads {name}, but does not declare it")
+
+
+_hashed: dict[tuple[str, int, float], str] = {}
+
+
+def _hash_once(path: UPath) -> str:
+    """Hash of a file's bytes; a list of many shards is not read again for each of them while it stays as it is."""
+    stat = path.stat()
+    key = (str(path), stat.st_size, stat.st_mtime)
+    if key not in _hashed:
+        _hashed[key] = hash_file(path)
+    return _hashed[key]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 from upath import UPath
 
 from resources.lake import sha256_of
@@ -30,11 +30,53 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class ListColumns(Section):
+    """Which columns of a link list mean what; names are matched whatever their case."""
+
+    url: str = Field(description="address of the image")
+    text: str = Field(description="its text")
+    title: str | None = Field(None, description="a second text")
+    page_url: str | None = Field(None, description="address of the page")
+    language: str | None = Field(None, description="language of the text")
+    sha256: str | None = Field(None, description="hash that the image's bytes had, hexadecimal")
+    width: str | None = Field(None, description="width it had, in pixels")
+    height: str | None = Field(None, description="height it had, in pixels")
+    license: str | None = Field(None, description="license that the list states")
+    uid: str | None = Field(None, description="the list's own id")
+    header: list[str] = Field(
+        default_factory=list, description="names of the columns of a CSV or TSV file that has no header line"
+    )
+    quoted: bool = Field(True, description="quotes around a field of a CSV or TSV file mean something")
+
+
+Kind = Literal["warc", "wat", "links", "images"]
+
+
 class Source(Section):
-    """A source set: crawl files under one name."""
+    """A source set: crawl files of one kind under one name."""
 
     name: Name = Field(description="name of the source set; partition keys carry it")
     uris: list[str] = Field(min_length=1, description="files or patterns (*, ?), relative to the recipe's folder")
+    kind: Kind | None = Field(
+        None,
+        description="warc, wat, links (Parquet, CSV, TSV, JSONL) or images (WebDataset tar); without it, by file name",
+    )
+    layout: Literal["generic", "laion2b", "laion400m", "coyo", "datacomp", "cc12m"] = Field(
+        "generic", description="which columns a link list has; generic knows url and text, caption or alt"
+    )
+    columns: ListColumns | None = Field(None, description="columns of a link list that follows no layout")
+    rows_per_shard: int = Field(10_000, ge=1, le=1_000_000, description="rows of a link list that make a shard")
+
+
+class Images(Section):
+    """How images are decoded and stored."""
+
+    longest_side: int | None = Field(
+        None, ge=16, le=65_535, description="shrink larger images to so many pixels; without it bytes stay as crawled"
+    )
+    jpeg_quality: int = Field(95, ge=1, le=100, description="of images that were shrunk")
+    svg: bool = Field(False, description="draw SVG files; without it they are dropped")
+    threads: int = Field(2, ge=1, le=256, description="images that are decoded at once; never changes the result")
 
 
 class Crawl(Section):
@@ -45,8 +87,10 @@ class Crawl(Section):
         ["alt"], min_length=1, description="texts of an image, first non-empty wins"
     )
     max_body_mib: int = Field(32, ge=1, le=1024, description="a larger body costs its record, with reason too_large")
+    max_page_mib: int = Field(8, ge=1, le=1024, description="a larger page is not read, with reason too_large")
     max_image_mib: int = Field(20, ge=1, le=1024, description="a larger image is dropped before it is decoded")
     max_pixels: int = Field(64_000_000, ge=1, description="an image with more pixels is dropped, from its header")
+    images: Images = Field(default_factory=lambda: Images(), description="decoding and storing")
 
     @field_validator("sources")
     @classmethod
@@ -55,6 +99,37 @@ class Crawl(Section):
         if len(set(names)) != len(names):
             raise ValueError("two source sets have the same name")
         return sources
+
+
+class Fetch(Section):
+    """How images that no crawl file holds are fetched; without this section nothing is."""
+
+    contact: str = Field(
+        min_length=3, max_length=200, description="address or mail of whoever answers for the crawl; hosts see it"
+    )
+    user_agent: str | None = Field(None, max_length=200, description="name that hosts see; without it Winnow's own")
+    robots_token: str = Field(
+        "winnow", pattern="^[A-Za-z_-]{1,40}$", description="product token looked up in robots.txt"
+    )
+    robots: bool = Field(True, description="obey robots.txt; switch it off only for hosts that are yours")
+    attempts: int = Field(9, ge=1, le=1000, description="tries before an address is given up, over all runs")
+    retries: int = Field(2, ge=0, le=10, description="further tries inside a run")
+    concurrency: int = Field(64, ge=1, le=4096, description="requests at once, over all hosts")
+    rate: float = Field(100.0, gt=0, description="requests per second, over all hosts")
+    per_domain: int = Field(2, ge=1, le=64, description="requests at once to one registrable domain")
+    delay: float = Field(0.5, ge=0, description="seconds between requests to one registrable domain")
+    backoff: float = Field(1.0, ge=0, description="seconds before the first retry; doubled for each further one")
+    timeout: float = Field(30.0, gt=0, description="seconds for one address, redirects included")
+    connect_timeout: float = Field(10.0, gt=0, description="seconds until a connection stands")
+    max_redirects: int = Field(5, ge=0, le=20, description="redirects that are followed")
+    allow_private: list[str] = Field(
+        default_factory=list, description="private networks, addresses or hosts that may be asked, e.g. 127.0.0.0/8"
+    )
+    allow_ports: list[int] = Field(default_factory=list, description="ports besides 80 and 443")
+    hosts: dict[str, list[str]] = Field(
+        default_factory=dict, description="fixed addresses of host names, instead of asking the name server"
+    )
+    verify_sha256: bool = Field(False, description="drop images whose bytes are not those that the list's hash says")
 
 
 class Rights(Section):
@@ -66,13 +141,21 @@ class Rights(Section):
 class Pool(Section):
     """Filters on text and image; a named set with published numbers, changed where the recipe says so."""
 
-    filter_set: str = Field("laion", description="named filter set: laion, datacomp_basic …")
+    filter_set: str = Field("laion5b", description="named filter set: laion5b, datacomp_basic …")
     overrides: dict[str, dict[str, float | str | bool | None]] = Field(
         default_factory=dict, description="numbers of single filters, e.g. image_bytes: {limit: 500}"
     )
     extra: list[str] = Field(default_factory=list, description="further filters, after those of the set")
     without: list[str] = Field(default_factory=list, description="filters of the set to leave out")
     threads: int = Field(2, ge=1, le=256, description="threads of in-process scorers")
+
+    @model_validator(mode="after")
+    def _filters_are_known(self) -> Pool:
+        # The registry of filters is the one place that knows them; it is asked here so that a build need not begin.
+        from assets.pool.sets import resolve
+
+        resolve(self.filter_set, self.overrides, self.extra, self.without)
+        return self
 
 
 class Embeddings(Section):
@@ -91,9 +174,6 @@ class Embeddings(Section):
     resize_mode: Literal["longest", "shortest"] | None = Field(
         None, description="longest pads to a square, shortest crops one; without it the model's own way"
     )
-    min_similarity: float | None = Field(
-        None, ge=-1, le=1, description="drop pairs whose image-text cosine is lower; LAION used 0.28 with ViT-B/32"
-    )
 
 
 class Dedup(Section):
@@ -101,6 +181,8 @@ class Dedup(Section):
 
     eps: float = Field(0.05, ge=0, lt=1, description="near-duplicate: cosine above 1 - eps")
     phash_radius: int | None = Field(None, ge=0, le=32, description="perceptual-hash twins within this Hamming radius")
+    same_url: bool = Field(False, description="one sample per image address; LAION did so")
+    same_phash_and_text: bool = Field(False, description="one sample per perceptual hash and text; COYO did so")
     cell_size: int = Field(1000, ge=16, description="vectors per cell that are compared with each other")
     neighbor_cells: int = Field(8, ge=0, description="further cells that a vector is compared with")
     seed: Seed = Field(0, description="seed of the cells")
@@ -193,6 +275,7 @@ class Recipe(Section):
 
     name: Name = Field(description="name of the build")
     crawl: Crawl
+    fetch: Fetch | None = Field(None, description="fetch what the crawl files lack")
     rights: Rights = Field(default_factory=Rights)
     pool: Pool = Field(default_factory=Pool)
     embeddings: Embeddings = Field(default_factory=lambda: Embeddings())
@@ -290,6 +373,8 @@ def _sentence(error: dict[str, Any]) -> str:
     if kind.endswith("_type") or kind.endswith("_parsing"):
         return f"{where} is {value!r}, but must be {_article(kind)}"
     reason = str(error["msg"]).removeprefix("Value error, ")
+    if reason.startswith(f"{where}."):
+        return reason
     return f"{where} is {value!r}: {reason[:1].lower()}{reason[1:]}"
 
 

@@ -2,25 +2,37 @@
 
 A registry is a sequence of immutable snapshots per source set. A later snapshot keeps the numbers of the earlier one;
 a file whose bytes changed gets a new number that supersedes the old. A fresh home with the same files gets the same
-numbers, because they are given in sorted order of uri.
+numbers, because they are given in sorted order of uri. A link list is many shards: so many rows each.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 from upath import UPath
 
+from assets.crawl.lists import LAYOUTS, Columns, ListRefused, Piece, split
 from assets.provenance.tables import TABLES
 from orchestration.recipe import Recipe, RecipeError, Source
-from resources.lake import Lake, hash_file, sha256_of
+from resources.lake import Lake, hash_file, local_path, sha256_of
+
+_KINDS = (
+    ("wat", re.compile(r"\.wat(\.gz)?$", re.IGNORECASE)),
+    ("warc", re.compile(r"\.warc(\.gz|\.zst)?$", re.IGNORECASE)),
+    ("images", re.compile(r"\.tar$", re.IGNORECASE)),
+    ("links", re.compile(r"\.(parquet|csv|tsv|jsonl|ndjson)(\.gz)?$", re.IGNORECASE)),
+)
+"""What a file is, by its name."""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One crawl file.
+    """One crawl file, or some rows of a link list.
 
     Attributes:
         shard_id: from 1.
@@ -29,6 +41,10 @@ class Shard:
         sha256: hash of the file's bytes, hexadecimal.
         bytes: size of the file.
         supersedes: number of an earlier state of the same uri.
+        kind: warc, wat, links or images.
+        first_row, rows: rows of a link list; None for other kinds.
+        first_byte: where the first of these rows starts in the list, unpacked; None where its format needs none.
+        side_uri, side_sha256: Parquet file beside an image shard; None where there is none.
     """
 
     shard_id: int
@@ -37,6 +53,12 @@ class Shard:
     sha256: str
     bytes: int
     supersedes: int | None = None
+    kind: str = "warc"
+    first_row: int | None = None
+    rows: int | None = None
+    first_byte: int | None = None
+    side_uri: str | None = None
+    side_sha256: str | None = None
 
     @property
     def label(self) -> str:
@@ -47,6 +69,16 @@ class Shard:
     def partition(self) -> str:
         """Dagster's partition key: source set and number."""
         return f"{self.source}.{self.label}"
+
+    @property
+    def state(self) -> tuple[Any, ...]:
+        """What makes it this shard and no other: changed bytes, or another cut, are another shard."""
+        return self.source, self.uri, self.sha256, self.kind, self.first_row, self.rows, self.side_sha256
+
+    @property
+    def piece(self) -> Piece:
+        """The rows of the link list that it stands for."""
+        return Piece(self.first_row or 0, self.rows or 0, self.first_byte)
 
 
 @dataclass(frozen=True)
@@ -65,9 +97,9 @@ class Snapshot:
         """Rows of table `shard`."""
         rows = [
             {
-                **asdict(shard),
-                "kind": "warc",
+                **{name: value for name, value in asdict(shard).items() if name != "first_byte"},
                 "sha256": bytes.fromhex(shard.sha256),
+                "side_sha256": bytes.fromhex(shard.side_sha256) if shard.side_sha256 else None,
                 "status": "ok",
                 "reason": None,
             }
@@ -79,10 +111,12 @@ class Snapshot:
 def register(recipe: Recipe, lake: Lake) -> Snapshot:
     """Look at the recipe's sources now; write and return a new snapshot if anything changed.
 
-    Raises RecipeError where a source names no file.
+    A file whose size and time are those of the last look is not read again: whoever reads it later compares its hash.
+    Raises RecipeError where a source names no file, or one that cannot be told or read.
     """
     before = latest(recipe, lake)
-    found = [shard for source in recipe.crawl.sources for shard in _files(source, recipe)]
+    seen = _Seen(recipe, lake)
+    found = [shard for source in recipe.crawl.sources for shard in _files(source, recipe, seen)]
     after = _number(found, before)
     if before is None or after != before:
         folder = _folder(recipe, lake)
@@ -92,6 +126,7 @@ def register(recipe: Recipe, lake: Lake) -> Snapshot:
             "retired": [asdict(shard) for shard in after.retired],
         }
         lake.write_document(folder / f"{number:06d}-{after.sha256[:16]}.json", document)
+    seen.save()
     return after
 
 
@@ -107,16 +142,77 @@ def latest(recipe: Recipe, lake: Lake) -> Snapshot | None:
     )
 
 
-def file_of(shard: Shard, recipe: Recipe) -> UPath:
-    """Where a shard's crawl file lies now."""
-    return recipe.locate(shard.uri)
+def listing(recipe: Recipe) -> dict[str, list[float]]:
+    """Sizes and times of every file under the recipe's sources: cheap to look at, and changed when they changed."""
+    found: dict[str, list[float]] = {}
+    for source in recipe.crawl.sources:
+        for uri, path, _, side in _named(source, recipe):
+            found[uri] = _stamp(path)
+            if side is not None:
+                found[side[0]] = _stamp(side[1])
+    return found
+
+
+def columns_of(source: Source) -> Columns:
+    """Which columns of a link list mean what: those that the recipe names, else those of the layout."""
+    if source.columns is None:
+        return LAYOUTS[source.layout]
+    given = source.columns.model_dump()
+    header, quoted = tuple(given.pop("header")), given.pop("quoted")
+    return Columns(**{key: (name,) if name else () for key, name in given.items()}, header=header, quoted=quoted)
 
 
 def _folder(recipe: Recipe, lake: Lake) -> UPath:
     return lake.home / "registry" / "+".join(sorted(source.name for source in recipe.crawl.sources))
 
 
-def _files(source: Source, recipe: Recipe) -> list[Shard]:
+def _stamp(path: UPath) -> list[float]:
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime]
+
+
+class _Seen:
+    """Hashes and cuts of files by size and time: thousands of crawl files are not read again at every look."""
+
+    def __init__(self, recipe: Recipe, lake: Lake) -> None:
+        self._path = _folder(recipe, lake) / "seen" / "files.json"
+        self._lake = lake
+        self._known: dict[str, Any] = lake.read_document(self._path) if self._path.exists() else {}
+        self._found: dict[str, Any] = {}
+
+    def sha256(self, uri: str, path: UPath) -> str:
+        """Hash of a file's bytes."""
+        return str(self._entry(uri, path)["sha256"])
+
+    def pieces(self, uri: str, path: UPath, rows: int, columns: Columns) -> list[Piece]:
+        """The pieces of a link list."""
+        entry = self._entry(uri, path)
+        cut = sha256_of([rows, asdict(columns)])
+        if entry.get("cut") != cut:
+            entry["cut"] = cut
+            entry["pieces"] = [asdict(piece) for piece in split(local_path(path), rows, columns)]
+        return [Piece(**piece) for piece in entry["pieces"]]
+
+    def save(self) -> None:
+        """Keep what was found for the next look."""
+        if self._found != self._known:
+            self._lake.write_document(self._path, self._found)
+
+    def _entry(self, uri: str, path: UPath) -> dict[str, Any]:
+        if uri not in self._found:
+            stamp = _stamp(path)
+            known = self._known.get(uri)
+            # A change within the resolution of the file system's clock would not show in its time.
+            if known is not None and known["stamp"] == stamp and known["hashed_at"] - stamp[1] >= 2:
+                self._found[uri] = dict(known)
+            else:
+                self._found[uri] = {"stamp": stamp, "hashed_at": time.time(), "sha256": hash_file(path)}
+        entry: dict[str, Any] = self._found[uri]
+        return entry
+
+
+def _named(source: Source, recipe: Recipe) -> Iterator[tuple[str, UPath, str, tuple[str, UPath] | None]]:
+    """(uri, path, kind, side file) of every crawl file that a source names, in sorted order of uri."""
     found: dict[str, UPath] = {}
     for pattern in source.uris:
         matches = recipe.expand(pattern)
@@ -125,22 +221,52 @@ def _files(source: Source, recipe: Recipe) -> list[Shard]:
                 f"{recipe.path}: crawl.sources names {pattern} (source {source.name}), but there is no such file"
             )
         found.update(matches)
-    return [Shard(0, source.name, uri, hash_file(path), path.stat().st_size) for uri, path in sorted(found.items())]
+    tars = {uri[:-4] for uri in found if uri.lower().endswith(".tar")}
+    for uri, path in sorted(found.items()):
+        stem = uri.rpartition(".")[0]
+        beside_tar = not uri.lower().endswith(".tar") and (stem in tars or stem.removesuffix("_stats") in tars)
+        if beside_tar and source.kind in (None, "images"):
+            continue
+        kind: str | None = source.kind or next((name for name, form in _KINDS if form.search(uri)), None)
+        if kind is None:
+            raise RecipeError(
+                f"{recipe.path}: source {source.name} names {uri}, which could be anything by its name; "
+                "say crawl.sources.kind: warc, wat, links or images"
+            )
+        side = path.with_suffix(".parquet") if kind == "images" else None
+        yield uri, path, kind, (f"{stem}.parquet", side) if side is not None and side.is_file() else None
+
+
+def _files(source: Source, recipe: Recipe, seen: _Seen) -> Iterator[Shard]:
+    for uri, path, kind, side in _named(source, recipe):
+        shard = Shard(0, source.name, uri, seen.sha256(uri, path), path.stat().st_size, kind=kind)
+        if side is not None:
+            shard = replace(shard, side_uri=side[0], side_sha256=seen.sha256(*side))
+        if kind != "links":
+            yield shard
+            continue
+        try:
+            pieces = seen.pieces(uri, path, source.rows_per_shard, columns_of(source))
+        except ListRefused as error:
+            raise RecipeError(f"{recipe.path}: source {source.name}: {error}") from error
+        for piece in pieces:
+            yield replace(shard, first_row=piece.first_row, rows=piece.rows, first_byte=piece.first_byte)
 
 
 def _number(found: list[Shard], before: Snapshot | None) -> Snapshot:
-    """Give every file its number: the one it had, or the next free one in sorted order of uri."""
-    known = {} if before is None else {(s.source, s.uri, s.sha256): s for s in (*before.retired, *before.shards)}
-    newest = {} if before is None else {(s.source, s.uri): s for s in (*before.retired, *before.shards)}
-    free = 1 + max((shard.shard_id for shard in known.values()), default=0)
+    """Give every shard its number: the one it had, or the next free one in sorted order of uri and row."""
+    earlier = () if before is None else (*before.retired, *before.shards)
+    known = {shard.state: shard for shard in earlier}
+    newest = {(s.source, s.uri, s.first_row): s for s in sorted(earlier, key=lambda s: s.shard_id)}
+    free = 1 + max((shard.shard_id for shard in earlier), default=0)
     shards = []
-    for shard in sorted(found, key=lambda s: (s.uri, s.source)):
-        old = known.get((shard.source, shard.uri, shard.sha256))
+    for shard in sorted(found, key=lambda s: (s.uri, s.source, s.first_row or 0)):
+        old = known.get(shard.state)
         if old is None:
-            earlier = newest.get((shard.source, shard.uri))
-            old = Shard(free, shard.source, shard.uri, shard.sha256, shard.bytes, earlier.shard_id if earlier else None)
+            before_it = newest.get((shard.source, shard.uri, shard.first_row))
+            old = replace(shard, shard_id=free, supersedes=before_it.shard_id if before_it else None)
             free += 1
         shards.append(old)
     kept = {shard.shard_id for shard in shards}
-    retired = tuple(sorted((s for s in known.values() if s.shard_id not in kept), key=lambda s: s.shard_id))
+    retired = tuple(sorted((s for s in earlier if s.shard_id not in kept), key=lambda s: s.shard_id))
     return Snapshot(tuple(sorted(shards, key=lambda s: s.shard_id)), retired)

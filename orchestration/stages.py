@@ -1,5 +1,6 @@
 """How a stage's function becomes a Dagster asset, and a statement about it a blocking check."""
 
+import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -60,6 +61,8 @@ def stage(
     show: Show | None = None,
     prepare: Callable[[dg.AssetExecutionContext, Build], None] | None = None,
     folder: Callable[[Build], UPath] | None = None,
+    when: Mapping[str, Callable[[Any], bool]] | None = None,
+    observe: Callable[[Work], None] | None = None,
 ) -> Callable[[Compute], dg.AssetsDefinition]:
     """Turn a function over tables into a step of the plan and an asset of the graph; see `Step` for the arguments."""
 
@@ -67,7 +70,7 @@ def stage(
         name = compute.__name__
         step = Step(
             name, group, tuple(tables), tuple(reads), section, tuple(code), tuple(libraries), per_shard, compute,
-            tuple(blobs), prepare is not None, folder,
+            tuple(blobs), prepare is not None, folder, tuple((when or {}).items()), observe,
         )  # fmt: skip
         STEPS[name] = step
 
@@ -75,7 +78,7 @@ def stage(
             name=name,
             group_name=group,
             deps=list(reads) or (["shards"] if per_shard else []),
-            description=compute.__doc__,
+            description=inspect.cleandoc(compute.__doc__ or ""),
             partitions_def=shard_partitions if per_shard else None,
             backfill_policy=dg.BackfillPolicy.multi_run(MAX_SHARDS_PER_RUN) if per_shard else None,
             kinds=kinds or {"parquet"},

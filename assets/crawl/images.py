@@ -7,33 +7,63 @@ import os
 import struct
 import tarfile
 import warnings
-import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
-from PIL import Image, ImageFile, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, JpegImagePlugin, PngImagePlugin, UnidentifiedImageError
+
+from assets.crawl.image_bytes import (
+    MAX_FRAMES,
+    ImageRefused,
+    frames_of,
+    is_svg,
+    refuse_endless,
+    refuse_false_sums,
+    refuse_other,
+)
+from assets.crawl.resizing import fitted, jpeg_pixels, pixels_of, shrink, to_jpeg, to_srgb
+
+__all__ = ["EXTENSIONS", "FORMATS", "MAX_PIXELS", "DecodeSettings", "Decoded", "ImageRefused", "ImageTar", "Rendered",
+           "decode", "decode_file", "perceptual_hash", "read_members", "render"]  # fmt: skip
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "BMP": "bmp", "TIFF": "tif", "AVIF": "avif"}
 MAX_PIXELS = 64_000_000
+HASH_SIDE = 256
+"""Shorter side down to which a JPEG may be decoded where nothing but its validity and its hash is asked for."""
 UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, AttributeError, ArithmeticError,
               MemoryError, RuntimeError, struct.error)  # fmt: skip
 """What Pillow's readers raise on damaged bytes; AVIF's raises RuntimeError, TIFF's struct.error."""
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes a picture upright, by EXIF orientation; from 5 on width and height change places."""
 
 
-class ImageRefused(Exception):
-    """An image that is not decoded.
+@dataclass(frozen=True)
+class DecodeSettings:
+    """How images are decoded and what is kept of them.
 
     Attributes:
-        reason: why, as in table `decision`.
-        score: number that decided, if one did.
-        threshold: limit it was held against.
+        max_pixels: an image with more pixels is refused, from its header.
+        svg: rasterize drawings; needs `pip install 'winnow[svg]'`.
+        longest_side: shrink to this many pixels on the longest side, only if it is longer.
+        jpeg_quality: of shrunk pictures.
+        store: keep the original bytes, or the shrunk picture where one was shrunk.
     """
 
-    def __init__(self, reason: str, score: float | None = None, threshold: float | None = None) -> None:
-        super().__init__(reason)
-        self.reason, self.score, self.threshold = reason, score, threshold
+    max_pixels: int = MAX_PIXELS
+    svg: bool = False
+    longest_side: int | None = None
+    jpeg_quality: int = 95
+    store: Literal["original", "resized"] = "original"
 
 
 @dataclass(frozen=True)
@@ -45,55 +75,191 @@ class Decoded:
     frames: int
 
 
+@dataclass(frozen=True)
+class Rendered:
+    """An image as the tables describe it, and the bytes that are stored.
+
+    Attributes:
+        format: of the bytes given; SVG for a drawing.
+        width, height: upright, at full size.
+        frames: number of frames; the first one counts.
+        picture: RGB, upright, possibly shrunk.
+        stored: bytes to store; None where those given are stored.
+        stored_format: of the stored bytes, a key of EXTENSIONS.
+        stored_width, stored_height: of the stored bytes, upright.
+    """
+
+    format: str
+    width: int
+    height: int
+    frames: int
+    picture: Image.Image
+    stored: bytes | None
+    stored_format: str
+    stored_width: int
+    stored_height: int
+
+
 def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """The picture as RGB, upright, transparency on white, first frame; raises ImageRefused."""
     return decode_file(data, max_pixels).picture
 
 
 def decode_file(data: bytes, max_pixels: int = MAX_PIXELS) -> Decoded:
-    """The picture with format and number of frames. Pixels are counted from the header, before anything is decoded."""
-    _not_something_else(data)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
+    """The picture, at full size, with format and number of frames; by the rules of `render`."""
+    refuse_other(data)
+    with _opened(data, max_pixels) as image:
+        frames = _frames(image, data)
+        _load(image, data)
+        return Decoded(_upright(_on_white(image), _orientation(image)), image.format or "", frames)
+
+
+def render(data: bytes, settings: DecodeSettings) -> Rendered:
+    """Decode an image, shrink it if asked to, and say what is stored. The bytes are at most as many as the caller allows.
+
+    | what arrives | what is done |
+    |---|---|
+    | nothing, HTML, text | refused: empty, html_body, not_an_image |
+    | SVG | refused: svg; with `settings.svg` rasterized, and stored as the PNG it became |
+    | more pixels than allowed, by the header | refused before decoding: too_many_pixels |
+    | no pixels | refused: empty |
+    | JPEG of more than 100 scans | refused before decoding: too_many_scans |
+    | more than 100,000 segments, chunks or strips | refused before decoding: too_many_parts |
+    | cut off, or damaged so that decoding fails | refused: truncated, broken_data, undecodable, bad_header |
+    | PNG whose check sums are false | refused: bad_checksum |
+    | animation, several pages | first frame; frames are counted, up to 10,000, without decoding them |
+    | several pictures in a JPEG (MPO, gain maps) | a JPEG of one frame: the first |
+    | CMYK, YCCK | RGB by complement, without a profile; Adobe's inverted values are turned round |
+    | LAB | RGB by way of a color profile |
+    | 16 bits per sample | scaled to 8; 0xFFFF is white |
+    | 1 bit, gray, palette | RGB |
+    | transparency, of any kind | laid on white |
+    | EXIF or XMP orientation | applied: width and height are those of the upright picture |
+    | color profile | kept in the original; a shrunk picture is turned into sRGB, perceptual intent, where the profile is of RGB |
+    | a longest side above `longest_side` | shrunk, antialiased; JPEGs are decoded at a half, a quarter or an eighth first |
+    | stored "resized" | if shrunk, a baseline JPEG (4:2:0) without metadata; otherwise the original bytes |
+    | stored "original" | the bytes as they came, with all their metadata |
+
+    A JPEG's entropy-coded data are read to the end at every scale, so a cut is found at every scale. Where nothing is
+    shrunk, a JPEG's picture is still decoded at the smallest of these scales that leaves its shorter side 256 pixels.
+
+    Raises:
+        ImageRefused: with the reason.
+        ModuleNotFoundError: `settings.svg` without the library that rasterizes.
+    """
+    if settings.svg and is_svg(data):
+        return _drawing(data, settings)
+    refuse_other(data)
+    with _opened(data, settings.max_pixels) as image:
+        frames, profile = _frames(image, data), image.info.get("icc_profile")
+        picture, full, turn = _pixels(image, data, settings.longest_side)
+    shrunk = settings.longest_side is not None and max(full) > settings.longest_side
+    picture = _upright(to_srgb(picture, profile) if shrunk else picture, turn)
+    full = full[::-1] if turn > 4 else full
+    kind = image.format or ""
+    if shrunk and settings.store == "resized":
+        jpeg = to_jpeg(picture, settings.jpeg_quality)
+        return Rendered(kind, *full, frames, picture, jpeg, "JPEG", *picture.size)
+    return Rendered(kind, *full, frames, picture, None, kind, *full)
+
+
+def _pixels(
+    image: ImageFile.ImageFile, data: bytes, longest_side: int | None
+) -> tuple[Image.Image, tuple[int, int], int]:
+    """The picture, shrunk where it has to be, its full size, and what is left to do to set it upright."""
+    full = image.size
+    extent = _scale_down(image, longest_side)
+    wanted = fitted(full, longest_side or max(full))
+    if image.format == "JPEG" and wanted != full and image.mode == "RGB":
+        pixels = jpeg_pixels(data, image.size)
+        if pixels is not None:
+            return shrink(pixels, wanted, extent), full, _orientation(image)
+    _load(image, data)
+    if image.format != "JPEG":
+        full = extent = image.size  # TIFF sets itself upright while it is loaded
+        wanted = fitted(full, longest_side or max(full))
+    picture = _on_white(image)
+    if wanted != full:
+        picture = shrink(pixels_of(picture), wanted, extent)
+    return picture, full, _orientation(image)
+
+
+def _drawing(data: bytes, settings: DecodeSettings) -> Rendered:
+    from assets.crawl.svg import rasterize
+
+    png = rasterize(data, settings.max_pixels)
+    found = render(png, settings)
+    if found.stored is not None:
+        return replace(found, format="SVG")
+    return replace(found, format="SVG", stored=png)
+
+
+def _opened(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
+    """The image, its header read and its pixels counted, nothing decoded."""
+    refuse_endless(data)
+    try:
+        if data.startswith(b"\xff\xd8\xff"):
+            # Not by way of Image.open, which makes a JPEG that holds further pictures something else.
+            image: ImageFile.ImageFile = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
+        else:
             image = Image.open(io.BytesIO(data), formats=FORMATS)
-        except UnidentifiedImageError:
-            raise ImageRefused("not_an_image") from None
-        except UNREADABLE:
-            raise ImageRefused("bad_header") from None
-        with image:
-            return _load(image, data, max_pixels)
-
-
-def _load(image: Image.Image, data: bytes, max_pixels: int) -> Decoded:
+    except UnidentifiedImageError:
+        raise ImageRefused("not_an_image") from None
+    except UNREADABLE:
+        raise ImageRefused("bad_header") from None
     pixels = image.width * image.height
     if pixels > max_pixels:
         raise ImageRefused("too_many_pixels", float(pixels), float(max_pixels))
     if pixels == 0:
         raise ImageRefused("empty")
+    return image
+
+
+def _scale_down(image: ImageFile.ImageFile, longest_side: int | None) -> tuple[float, float]:
+    """Have a JPEG decoded at the smallest scale that is enough; width and height of what the decoded pixels show."""
+    width, height = image.size
+    if not isinstance(image, JpegImagePlugin.JpegImageFile):
+        return width, height
+    # One piece: the reader would put pieces together again and again.
+    image.decodermaxblock = 1 << 26
+    enough = fitted(image.size, longest_side or max(image.size))
+    if enough == image.size:
+        short = min(image.size)
+        enough = (-(-width * HASH_SIDE // short), -(-height * HASH_SIDE // short))
+    found = image.draft(None, enough)
+    return (found[1][2], found[1][3]) if found else (width, height)
+
+
+def _frames(image: ImageFile.ImageFile, data: bytes) -> int:
+    if image.format == "JPEG":
+        return 1
     try:
-        if image.format == "PNG":
-            _check_sums(data)
-        frames = int(getattr(image, "n_frames", 1))
-        image.load()
-        upright = ImageOps.exif_transpose(image)
-        return Decoded(_on_white(upright), image.format or "", frames)
+        return frames_of(data) or min(int(getattr(image, "n_frames", 1)), MAX_FRAMES)
     except UNREADABLE as error:
         raise ImageRefused(_why(str(error))) from None
 
 
-def _check_sums(png: bytes) -> None:
-    """Refuse a PNG whose picture data are not those that were written; Pillow does not look at their check sums."""
-    at = 8
-    while at + 12 <= len(png):
-        size = int.from_bytes(png[at : at + 4], "big")
-        kind, end = png[at + 4 : at + 8], at + 8 + size
-        if end + 4 > len(png):
-            return
-        critical = kind[:1].isupper()
-        if critical and zlib.crc32(memoryview(png)[at + 4 : end]) != int.from_bytes(png[end : end + 4], "big"):
-            raise ImageRefused("bad_checksum")
-        at = end + 4
+def _load(image: ImageFile.ImageFile, data: bytes) -> None:
+    if image.format == "PNG":
+        refuse_false_sums(data)
+    try:
+        image.load()
+    except UNREADABLE as error:
+        raise ImageRefused(_why(str(error))) from None
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation of a loaded image, else XMP's; 1 where neither can be read."""
+    try:
+        found = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except UNREADABLE:
+        return 1
+    return found if isinstance(found, int) and found in _TURNS else 1
+
+
+def _upright(picture: Image.Image, orientation: int) -> Image.Image:
+    turn = _TURNS.get(orientation)
+    return picture if turn is None else picture.transpose(turn)
 
 
 def _why(words: str) -> str:
@@ -103,19 +269,6 @@ def _why(words: str) -> str:
     if "checksum" in lower or "crc" in lower or "broken png" in lower:
         return "bad_checksum"
     return "broken_data" if "broken data" in lower else "undecodable"
-
-
-def _not_something_else(data: bytes) -> None:
-    """Refuse what is no raster image, whatever the server said it was."""
-    if not data:
-        raise ImageRefused("empty", 0.0)
-    head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if head.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
-        raise ImageRefused("html_body")
-    if head.startswith((b"<svg", b"<?xml", b"<!doctype svg", b"<!--")) and b"<svg" in data[:65536].lower():
-        raise ImageRefused("svg")
-    if data[:3] == b"\x1f\x8b\x08" and b"svg" in data[:512]:
-        raise ImageRefused("svg")
 
 
 def _on_white(image: Image.Image) -> Image.Image:
@@ -169,6 +322,8 @@ def read_members(tar_path: str | os.PathLike[str], members: Sequence[str]) -> It
             yield stream.read()
 
 
+# Pillow's remarks on odd files are no news; a filter per image would not be safe where threads decode.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 ImageFile.LOAD_TRUNCATED_IMAGES = False
 # Pixels are counted here, against the recipe's limit and with the number that decided.
 Image.MAX_IMAGE_PIXELS = None

@@ -1,28 +1,56 @@
-"""Crawl files become records, samples and images."""
+"""Crawl files become records, candidates, fetched answers, samples and images."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import fcntl
+import importlib.metadata
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
 
 import dagster as dg
 import pyarrow as pa
 
-from assets.crawl.shard import CrawlSettings, crawl_shard
-from orchestration import partitions
+from assets.crawl.bodies import body_reader
+from assets.crawl.candidates import Candidates, ReadSettings, read_images, read_links, read_warc, read_wat_file
+from assets.crawl.fetched import SegmentWriter, pending, recorded, wanted
+from assets.crawl.images import DecodeSettings
+from assets.crawl.lists import Columns
+from assets.crawl.shard import Target, crawl_shard
+from orchestration import partitions, plots
 from orchestration.plan import Build, Work
 from orchestration.recipe import Recipe
+from orchestration.registry import columns_of
 from orchestration.stages import check, done_shards, stage
+from resources.fetcher import FetchSettings, fetch_all
 from resources.lake import local_path
 
 MIB = 1 << 20
+LIMITS = ("max_body_mib", "max_page_mib")
 
 
 def _sources(recipe: Recipe) -> object:
     return [source.model_dump() for source in recipe.crawl.sources]
 
 
-def _limits(recipe: Recipe) -> object:
-    return recipe.crawl.model_dump(exclude={"sources"})
+def _reading(recipe: Recipe) -> object:
+    crawl = recipe.crawl
+    return {
+        **crawl.model_dump(include={"text_roles", *LIMITS}),
+        "columns": {source.name: asdict(columns_of(source)) for source in crawl.sources},
+    }
+
+
+def _fetching(recipe: Recipe) -> object:
+    return None if recipe.fetch is None else recipe.crawl.model_dump(include={"max_body_mib"})
+
+
+def _decoding(recipe: Recipe) -> object:
+    crawl = recipe.crawl.model_dump(include={"max_body_mib", "max_image_mib", "max_pixels", "images"})
+    return {**crawl, "verify_sha256": recipe.fetch is not None and recipe.fetch.verify_sha256}
 
 
 def _announce(context: dg.AssetExecutionContext, build: Build) -> None:
@@ -41,36 +69,224 @@ def shards(work: Work) -> Mapping[str, pa.Table]:
 
 @stage(
     group="crawl",
-    tables=["record", "sample", "image", "decision"],
-    section=_limits,
-    code=["assets.crawl.shard"],
-    libraries=["fastwarc", "selectolax", "ada-url", "pillow", "imagehash", "brotli", "charset-normalizer"],
+    tables=["record", "candidate"],
+    section=_reading,
+    code=["assets.crawl.candidates"],
+    libraries=["fastwarc", "selectolax", "ada-url", "brotli", "charset-normalizer", "pyarrow"],
+    per_shard=True,
+    kinds={"parquet", "python"},
+)
+def candidates(work: Work) -> Mapping[str, pa.Table]:
+    """Every record of a crawl file, and a candidate for every image that it shows or names.
+
+    WARC and WAT files, rows of a link list, image shards: all become the same tables. A broken record is a row with its
+    reason.
+    """
+    found = _read(work)
+    return {"record": found.record, "candidate": found.candidate}
+
+
+def _read(work: Work) -> Candidates:
+    shard, path = work.shard, local_path(work.crawl_file())
+    assert shard is not None
+    config = work.config
+    settings = ReadSettings(tuple(config["text_roles"]), config["max_body_mib"] * MIB, config["max_page_mib"] * MIB)
+    if shard.kind == "wat":
+        return read_wat_file(path, shard.shard_id, settings)
+    if shard.kind == "links":
+        columns = Columns(**config["columns"][shard.source])
+        return read_links(path, shard.shard_id, shard.piece, columns, settings)
+    if shard.kind == "images":
+        side = work.side_file()
+        return read_images(path, local_path(side) if side is not None else None, shard.shard_id, settings)
+    return read_warc(path, shard.shard_id, settings)
+
+
+def _ask_hosts(work: Work) -> None:
+    """Ask hosts for what the crawl file lacks and no earlier attempt brought; whatever they answer is recorded."""
+    recipe, shard, lake = work.build.recipe, work.shard, work.build.lake
+    assert shard is not None
+    assert recipe.fetch is not None
+    urls = wanted(work.read("candidates", "candidate", ["image_url", "reason"]))
+    with _alone(local_path(lake.home / "observations")):
+        open_urls = pending(urls, work.segments("fetch"), recipe.fetch.attempts, datetime.now(UTC))
+        if not open_urls:
+            return
+        settings = fetch_settings(recipe)
+        folder = work.build.segment_folder(work.step, shard)
+        writer = SegmentWriter(lake, folder, settings)
+        fetch_all(open_urls, settings, writer.write)
+
+
+def software() -> str:
+    """Name and version of what asks."""
+    return f"Winnow/{importlib.metadata.version('winnow')}"
+
+
+def fetch_settings(recipe: Recipe) -> FetchSettings:
+    """The recipe's section `fetch` as the fetcher reads it."""
+    fetch = recipe.fetch
+    assert fetch is not None
+    agent = fetch.user_agent or f"{software()} (image-text dataset builder; +{fetch.contact})"
+    return FetchSettings(
+        user_agent=agent,
+        contact=fetch.contact,
+        max_bytes=recipe.crawl.max_image_mib * MIB,
+        allow_private=tuple(fetch.allow_private),
+        allow_ports=tuple(fetch.allow_ports),
+        resolve={host: tuple(addresses) for host, addresses in fetch.hosts.items()},
+        **fetch.model_dump(
+            include={
+                "robots_token",
+                "robots",
+                "retries",
+                "concurrency",
+                "rate",
+                "per_domain",
+                "delay",
+                "backoff",
+                "timeout",
+                "connect_timeout",
+                "max_redirects",
+            }  # fmt: skip
+        ),
+    )
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process at a time asks hosts, or their limits would be kept by each of several; ends with the process."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def _show_outcomes(build: Build) -> dict[str, str]:
+    if build.recipe.fetch is None:
+        return {"outcomes": "The recipe has no section `fetch`: nothing is fetched."}
+    rows = build.read("fetch", "fetch", ["kind", "status", "reason"]).to_pylist()
+    found = Counter(row["reason"] or row["status"] for row in rows if row["kind"] == "image").most_common(20)
+    picture = plots.bars([name for name, _ in found], [count for _, count in found], "attempts")
+    return {"outcomes": plots.inline("attempts by outcome", picture)}
+
+
+@stage(
+    group="crawl",
+    tables=["fetch", "record"],
+    reads=["candidates"],
+    section=_fetching,
+    code=["assets.crawl.fetched"],
+    libraries=["fastwarc"],
+    per_shard=True,
+    observe=_ask_hosts,
+    kinds={"parquet", "http"},
+    show=_show_outcomes,
+)
+def fetch(work: Work) -> Mapping[str, pa.Table]:
+    """Every attempt to fetch an image that the crawl file lacks, and what the hosts answered.
+
+    Polite: robots.txt, opt-outs, few requests per domain, no private addresses. Answers are recorded as WARC files; all
+    that follows reads the recording. A later run asks again only for what failed and may succeed. Without a section
+    `fetch` in the recipe nothing is asked for.
+    """
+    assert work.shard is not None
+    segments = work.segments("fetch")
+    uris = [work.build.lake.uri(path.with_suffix(".warc")) for path in segments]
+    max_body = work.config["max_body_mib"] * MIB if work.config else 0
+    found = recorded(segments, uris, work.shard.shard_id, max_body)
+    return {"fetch": found.fetch, "record": found.record}
+
+
+@stage(
+    group="crawl",
+    tables=["sample", "image", "decision"],
+    reads=["candidates", "fetch"],
+    section=_decoding,
+    code=["assets.crawl.shard", "assets.crawl.bodies"],
+    libraries=["fastwarc", "pillow", "simplejpeg", "torch", "imagehash", "brotli"],
     per_shard=True,
     blobs=["image.tar"],
     kinds={"parquet", "python"},
 )
 def crawl(work: Work) -> Mapping[str, pa.Table]:
-    """Every record of a crawl file, a sample for every <img>, and the bytes of every image that decodes.
+    """A sample for every candidate, and the bytes of every image that decodes.
 
-    Bytes are hostile: sizes and pixels are limited before anything is decoded. A broken record is a row with its
-    reason; an image that is missing or refused is a decision.
+    Bytes are hostile: sizes and pixels are limited before anything is decoded. An image that is missing or refused is a
+    decision with its reason.
     """
     assert work.shard is not None
     config = work.config
-    settings = CrawlSettings(
-        text_roles=tuple(config["text_roles"]),
-        max_body=config["max_body_mib"] * MIB,
-        max_image_bytes=config["max_image_mib"] * MIB,
+    images = config["images"]
+    settings = DecodeSettings(
         max_pixels=config["max_pixels"],
+        svg=images["svg"],
+        longest_side=images["longest_side"],
+        jpeg_quality=images["jpeg_quality"],
+        store="resized" if images["longest_side"] else "original",
     )
-    tar = local_path(work.blobs["image.tar"])
-    made = crawl_shard(local_path(work.crawl_file()), work.shard.shard_id, tar, work.uri("image.tar"), settings)
-    return {"record": made.record, "sample": made.sample, "image": made.image, "decision": made.decision}
+    made = crawl_shard(
+        work.shard.shard_id,
+        work.read("candidates", "candidate"),
+        work.read("fetch", "fetch"),
+        body_reader(
+            work.shard.kind, local_path(work.crawl_file()), segment_files(work), records(work),
+            config["max_body_mib"] * MIB,
+        ),
+        Target(local_path(work.blobs["image.tar"]), work.uri("image.tar")),
+        settings,
+        config["max_image_mib"] * MIB,
+        images["threads"],
+        config["verify_sha256"],
+    )  # fmt: skip
+    return {"sample": made.sample, "image": made.image, "decision": made.decision}
+
+
+def records(work: Work) -> pa.Table:
+    """Table `record` of a shard: of its crawl file, then what was fetched for it."""
+    return pa.concat_tables([work.read("candidates", "record"), work.read("fetch", "record")])
+
+
+def segment_files(work: Work) -> dict[str, Path]:
+    """WARC files of fetched answers, by how table `record` names them."""
+    paths = [path.with_suffix(".warc") for path in work.segments("fetch")]
+    return {work.build.lake.uri(path): local_path(path) for path in paths}
+
+
+@check(candidates, "every_candidate_is_a_sample")
+def every_candidate_is_a_sample(build: Build) -> tuple[bool, str]:
+    """Nothing is lost between what a crawl file names and the samples: the same ids, in the same order."""
+    rows = 0
+    for shard in done_shards(build, "candidates", "crawl"):
+        named = build.read("candidates", "candidate", ["sample_id"], shard)
+        made = build.read("crawl", "sample", ["sample_id"], shard)
+        if not named.equals(made):
+            return False, f"shard {shard.label}: {named.num_rows} candidates, {made.num_rows} samples"
+        rows += made.num_rows
+    return True, f"{rows} candidates, as many samples"
+
+
+@check(fetch, "every_address_was_tried")
+def every_address_was_tried(build: Build) -> tuple[bool, str]:
+    """Every address that a host may still answer was tried, and attempted = ok + failed + refused."""
+    if build.recipe.fetch is None:
+        return True, "the recipe fetches nothing"
+    counts = {"ok": 0, "failed": 0, "refused": 0}
+    for shard in done_shards(build, "candidates", "fetch"):
+        urls = wanted(build.read("candidates", "candidate", ["image_url", "reason"], shard))
+        rows = build.read("fetch", "fetch", ["kind", "url", "status"], shard).to_pylist()
+        last = {row["url"]: row["status"] for row in rows if row["kind"] == "image"}
+        if left := [url for url in urls if url not in last]:
+            return False, f"shard {shard.label}: {len(left)} addresses were never tried, the first is {left[0]}"
+        for status in last.values():
+            counts[status] += 1
+    told = ", ".join(f"{count} {name}" for name, count in counts.items())
+    return True, f"{sum(counts.values())} addresses: {told}"
 
 
 @check(crawl, "every_sample_has_a_crawl_decision")
 def every_sample_has_a_crawl_decision(build: Build) -> tuple[bool, str]:
-    """Each <img> of each page is kept or dropped with a reason: kept + dropped = came in."""
+    """Each sample is kept or dropped with a reason: kept + dropped = came in."""
     came_in = decided = 0
     for shard in done_shards(build, "crawl"):
         came_in += build.read("crawl", "sample", ["sample_id"], shard).num_rows

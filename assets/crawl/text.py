@@ -13,6 +13,8 @@ def clean(text: str | None, limit: int = MAX_CHARACTERS) -> str | None:
     """The text without control characters and lone surrogates, cut at `limit` characters; None stays None."""
     if text is None:
         return None
+    if text.isprintable():
+        return text[:limit]
     return _CONTROL.sub("", text[: 4 * limit])[:limit]
 
 
@@ -20,7 +22,10 @@ def collapse(text: str | None, limit: int = MAX_CHARACTERS) -> str | None:
     """The cleaned text with white space collapsed; None where nothing is left."""
     if text is None:
         return None
-    return " ".join((clean(text, 2 * limit) or "").split())[:limit] or None
+    found = " ".join(text[: 2 * limit].split())
+    if not found.isprintable():
+        found = " ".join((clean(text, 2 * limit) or "").split())
+    return found[:limit] or None
 
 
 def sample_text(texts: Mapping[str, str | None], roles: Sequence[str]) -> str | None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
+
 import ada_url
 
 MAX_LENGTH = 8192
+_PLAIN = re.compile(r"/?[A-Za-z0-9_-]+(?:[./][A-Za-z0-9_-]+)*")
+"""A path in which nothing is escaped, empty or a dot segment: the parser would append it as it is."""
 
 
 def join(base: str, reference: str) -> str | None:
@@ -18,10 +23,10 @@ def join(base: str, reference: str) -> str | None:
         return reference[:MAX_LENGTH] if reference[:5].lower() == "data:" else None
     if not reference:
         return None
+    if _PLAIN.fullmatch(reference) and (start := _start(base, reference[0] == "/")):
+        return start + reference
     try:
-        url = ada_url.URL(reference, base=base)
-        url.hash = ""
-        href = str(url.href)
+        href = _without_fragment(base, reference) if "#" in reference else ada_url.join_url(base, reference)
     except (ValueError, UnicodeError):
         return None
     return href if href.startswith(("http://", "https://", "data:")) else None
@@ -30,3 +35,19 @@ def join(base: str, reference: str) -> str | None:
 def same(url: str) -> str:
     """One form per address, for look-ups: what the WHATWG parser makes of it, without fragment."""
     return join(url, url) or url
+
+
+@lru_cache(256)
+def _start(base: str, at_root: bool) -> str | None:
+    """What stands before a plain path: the base's origin, or its directory; None if that is not of the web."""
+    try:
+        start = ada_url.join_url(base, "/x" if at_root else "x").removesuffix("/x" if at_root else "x")
+    except (ValueError, UnicodeError):
+        return None
+    return start if start.startswith(("http://", "https://")) else None
+
+
+def _without_fragment(base: str, reference: str) -> str:
+    url = ada_url.URL(reference, base=base)
+    url.hash = ""
+    return str(url.href)

@@ -3,39 +3,57 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import brotli
+from fastwarc.stream_io import ZstdReader
+from fastwarc.warc import ArchiveIterator, WarcHeader
 
+HTML = ("text/html", "application/xhtml+xml")
 MAX_BODY = 32 << 20
 MAX_HEADERS = 1 << 18
+MAX_DICTIONARY = 4 << 20
+"""Bytes of a Zstandard dictionary that a file may bring along."""
+WINDOW = 1 << 20
+"""Bytes that are searched at a time."""
+MEMBER = 1024
+"""Bytes of a gzip member after which it has shown whether it holds a record."""
 MAX_BROKEN = 10_000
 """Broken stretches of a file after which the rest of it is given up as one."""
 GZIP = b"\x1f\x8b\x08"
+ZSTD = b"\x28\xb5\x2f\xfd"
+ZSTD_DICTIONARY = b"\x5d\x2a\x4d\x18"
+"""The skippable frame that holds the dictionary of a .warc.zst (IIPC, WARC Zstandard compression 0.1)."""
+STARTS = (GZIP, b"WARC/", ZSTD, ZSTD_DICTIONARY)
+NO_CODING = {"", "identity", "none", "binary", "8bit", "utf-8", "utf8"}
+"""Content codings that change nothing, and what servers send in their place."""
 DAMAGE = (OSError, ValueError, EOFError, zlib.error)
 """What reading a damaged file raises."""
+_STATUS = re.compile(rb"HTTP/[0-9](?:\.[0-9])?[ \t]+([0-9]{3})")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class WarcRecord:
     """One record of a WARC file.
 
     Attributes:
         ordinal: index in the file, from 0.
-        offset: where it starts in the file; for gzip, its member.
+        offset: where it starts in the file; for gzip its member, for Zstandard its frame.
         length: bytes it takes in the file; None where its end could not be found.
         type: WARC-Type; `broken` where no record could be read.
         url: WARC-Target-URI without angle brackets.
         fetched_at: WARC-Date.
         http_status: status code of the HTTP answer.
-        headers: HTTP header fields as sent.
         header_bytes: the raw HTTP header block.
         body: after transfer and content decoding.
         mime: media type, lower case, without parameters.
@@ -44,6 +62,8 @@ class WarcRecord:
         truncated: WARC-Truncated.
         status: ok, redirect, http_error, repeat, error or other.
         reason: why status is error.
+        identifier: WARC-Record-ID.
+        refers_to, refers_to_url, refers_to_date: of a revisit, the identifier, address and time of what it repeats.
     """
 
     ordinal: int
@@ -53,7 +73,6 @@ class WarcRecord:
     url: str | None = None
     fetched_at: datetime | None = None
     http_status: int | None = None
-    headers: tuple[tuple[str, str], ...] = ()
     header_bytes: bytes = b""
     body: bytes = b""
     mime: str | None = None
@@ -62,24 +81,47 @@ class WarcRecord:
     truncated: str | None = None
     status: str = "other"
     reason: str | None = None
+    identifier: str | None = None
+    refers_to: str | None = None
+    refers_to_url: str | None = None
+    refers_to_date: datetime | None = None
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """HTTP header fields as sent."""
+        lines = self.header_bytes.decode("utf-8", "replace").splitlines()[1:]
+        pairs = (
+            (name.strip(), value.strip()) for name, colon, value in (line.partition(":") for line in lines) if colon
+        )
+        return tuple(pair for pair in pairs if pair[0])
 
     def header(self, name: str) -> list[str]:
         """All values of an HTTP header field."""
         return [value for key, value in self.headers if key.lower() == name.lower()]
 
+    def failed(self, reason: str) -> WarcRecord:
+        """The same record, as one that could not be read, without what was read of its body."""
+        self.status, self.reason, self.body = "error", reason, b""
+        return self
+
 
 def iter_records(path: str | os.PathLike[str], max_body: int = MAX_BODY) -> Iterator[WarcRecord]:
-    """Records in file order. A damaged stretch is one `broken` record; reading goes on at the next record after it."""
+    """Records in file order. A damaged stretch is one `broken` record; reading goes on at the next record after it.
+
+    The file is plain, or compressed record by record with gzip or Zstandard.
+    """
     size = Path(path).stat().st_size
-    ordinal = offset = broken = 0
+    ordinal = broken = 0
+    offset, dictionary = _dictionary(path)
     while offset < size:
         start, reason = offset, "broken_warc"
         try:
-            for record, after in _good_records(path, start, size, max_body):
-                yield replace(record, ordinal=ordinal)
+            for record, after in _good_records(path, start, size, max_body, dictionary):
+                record.ordinal = ordinal
+                yield record
                 ordinal, offset = ordinal + 1, after
         except DAMAGE as error:
-            if "eof" in str(error).lower():
+            if "eof" in str(error).lower() or "incomplete frame" in str(error):
                 reason = "truncated"
         if offset > start:
             # What follows a damaged record may be whole: try there before giving a stretch up.
@@ -95,64 +137,164 @@ def read_record(path: str | os.PathLike[str], offset: int, max_body: int = MAX_B
     """The record at an offset, again."""
     size = Path(path).stat().st_size
     try:
-        for record, _ in _good_records(path, offset, size, max_body):
+        _, dictionary = _dictionary(path)
+        for record, _ in _good_records(path, offset, size, max_body, dictionary):
             return record
     except DAMAGE:
         pass
     return WarcRecord(0, offset, None, "broken", status="error", reason="broken_warc")
 
 
-def _good_records(path: Any, offset: int, size: int, max_body: int) -> Iterator[tuple[WarcRecord, int]]:
+def _good_records(
+    path: Any, offset: int, size: int, max_body: int, dictionary: bytes | None
+) -> Iterator[tuple[WarcRecord, int]]:
     """Records from an offset on, each with the offset after it; ends or raises where the file is damaged."""
-    from fastwarc.warc import ArchiveIterator
-
+    limit = max_body + MAX_HEADERS + 1
     with open(path, "rb") as stream, open(path, "rb") as probe:
         stream.seek(offset)
+        starts = _Starts(probe)
         waiting: WarcRecord | None = None
         try:
-            for raw in ArchiveIterator(stream, parse_http=False):
-                start = raw.stream_pos
-                alone = _begins_at(probe, start)
+            for raw in _raw_records(stream, dictionary):
+                # A reader that was given a dictionary says of its first record where the second starts.
+                start = offset if dictionary is not None and waiting is None else raw.stream_pos
+                alone = starts.at(start)
                 if waiting is not None:
                     done, waiting = waiting, None
-                    yield replace(done, length=start - done.offset if alone else None), start
-                    offset = start if alone else done.offset
-                block = raw.reader.read(max_body + MAX_HEADERS + 1)
+                    if not alone:
+                        yield done, start
+                        offset = done.offset
+                    else:
+                        done, after = _apart(probe, done, start)
+                        yield done, after
+                        if after != start:
+                            return
+                        offset = start
                 expected = raw.content_length
-                waiting = _record(dict(raw.headers.items()), block, offset, expected, max_body)
-                if len(block) < min(expected, max_body + MAX_HEADERS + 1):
-                    waiting = replace(waiting, status="error", reason="truncated", body=b"")
+                wanted = min(expected, limit)
+                block = raw.reader.read(wanted)
+                waiting = _record(raw.headers, block, offset, expected, max_body)
+                if len(block) < wanted:
+                    waiting.failed("truncated")
                 if not alone:
                     # Records that share a gzip member cannot be found again by an offset.
-                    waiting = replace(waiting, status="error", reason="not_record_compressed", body=b"")
+                    waiting.failed("not_record_compressed")
                 raw.consume()
         except DAMAGE:
             if waiting is not None:
-                end = _end(probe, waiting.offset, size)
-                yield replace(waiting, length=end - waiting.offset), end
+                yield _apart(probe, waiting, _end(probe, waiting.offset, size))
             raise
         if waiting is not None:
             end = _end(probe, waiting.offset, size)
-            yield replace(waiting, length=end - waiting.offset), end
+            yield _apart(probe, waiting, end if _has_header(probe, waiting.offset, end) else size)
 
 
-def _begins_at(stream: BinaryIO, offset: int) -> bool:
-    """Whether a gzip member or an uncompressed record starts there."""
-    stream.seek(offset)
-    return stream.read(5).startswith((GZIP, b"WARC/"))
+def _apart(stream: BinaryIO, record: WarcRecord, end: int) -> tuple[WarcRecord, int]:
+    """A record that was read up to `end`, with its length, and where the next one is to be looked for.
+
+    A gzip member that ends in the middle of a record's header, or that is damaged and never ends, swallows the member
+    after it: what was read is then no record, and the other one is found again.
+    """
+    inner = _member_inside(stream, record.offset, end)
+    if inner is None:
+        record.length = end - record.offset
+        return record, end
+    length = inner - record.offset
+    return WarcRecord(0, record.offset, length, "broken", status="error", reason="broken_warc"), inner
+
+
+def _member_inside(stream: BinaryIO, start: int, end: int) -> int | None:
+    """Where a gzip member with a record begins within what was read as one; None where it is one."""
+    at = start + 3
+    while at < end:
+        size = min(WINDOW, end - at)
+        window = os.pread(stream.fileno(), size + MEMBER, at)
+        found = window.find(GZIP, 0, size)
+        while found >= 0:
+            if _starts_record(window[found : found + MEMBER]):
+                return None if _is_one_member(stream, start, end) else at + found
+            found = window.find(GZIP, found + 1, size)
+        at += WINDOW
+    return None
+
+
+def _has_header(stream: BinaryIO, start: int, end: int) -> bool:
+    """Whether the header of a record ends within its own gzip member; records in other wrappings are left alone."""
+    data = os.pread(stream.fileno(), min(end - start, MAX_HEADERS), start)
+    if not data.startswith(GZIP):
+        return True
+    try:
+        head = zlib.decompressobj(31).decompress(data, MAX_HEADERS)
+    except zlib.error:
+        return False
+    return b"\n\r\n" in head or b"\n\n" in head or len(head) == MAX_HEADERS
+
+
+def _is_one_member(stream: BinaryIO, start: int, end: int) -> bool:
+    try:
+        return _member_end(stream, start) == end
+    except DAMAGE:
+        return False
+
+
+def _raw_records(stream: BinaryIO, dictionary: bytes | None) -> Iterator[Any]:
+    with _panics_are_damage():
+        source = stream if dictionary is None else ZstdReader(stream, dictionary=dictionary)
+        yield from ArchiveIterator(source, parse_http=False)
+
+
+@contextmanager
+def _panics_are_damage() -> Iterator[None]:
+    """Where the reader cannot cope with what it is given, such as a damaged dictionary, it panics: no Exception."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise ValueError(str(error)) from None
+
+
+class _Starts:
+    """Whether a member, frame or uncompressed record starts at an offset; asks the system once for many offsets."""
+
+    WINDOW = 1 << 14
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._file, self._begin, self._window = stream.fileno(), 0, b""
+
+    def at(self, offset: int) -> bool:
+        place = offset - self._begin
+        if not 0 <= place <= len(self._window) - 5:
+            self._begin, self._window, place = offset, os.pread(self._file, self.WINDOW, offset), 0
+        return self._window.startswith(STARTS, place)
+
+
+def _dictionary(path: Any) -> tuple[int, bytes | None]:
+    """Where the first record may stand, and the Zstandard dictionary before it, with which all of them are read."""
+    with open(path, "rb") as stream:
+        head = stream.read(8)
+        size = int.from_bytes(head[4:], "little")
+        if not head.startswith(ZSTD_DICTIONARY) or size > MAX_DICTIONARY:
+            return 0, None
+        data = stream.read(size)
+    if data.startswith(ZSTD):
+        try:
+            with _panics_are_damage():
+                data = ZstdReader(io.BytesIO(data)).read(MAX_DICTIONARY + 1)
+        except DAMAGE:
+            return 0, None
+    return (8 + size, data) if len(data) <= MAX_DICTIONARY else (0, None)
 
 
 def _end(stream: BinaryIO, offset: int, size: int) -> int:
-    """Where a record ends: its gzip member, or its block and two line ends; raises where that is damaged."""
+    """Where a record ends: its gzip member or Zstandard frame, or its block and two line ends; raises if damaged."""
     stream.seek(offset)
     head = stream.read(MAX_HEADERS)
     if head.startswith(GZIP):
-        decoder, end = zlib.decompressobj(31), offset
-        stream.seek(offset)
-        while not decoder.eof and (part := stream.read(1 << 14)):
-            decoder.decompress(part)
-            end += len(part)
-        return end - len(decoder.unused_data)
+        end = _member_end(stream, offset)
+        return size if end is None else end
+    if head.startswith(ZSTD):
+        return min(_frame_end(stream, offset), size)
     fields, separator, _ = _split(head)
     length = re.search(rb"(?im)^content-length:[ \t]*([0-9]{1,15})", fields)
     if not separator or not length:
@@ -160,83 +302,156 @@ def _end(stream: BinaryIO, offset: int, size: int) -> int:
     return min(offset + len(fields) + int(length[1]) + 4, size)
 
 
-def _record(fields: dict[str, str], block: bytes, offset: int, expected: int, max_body: int) -> WarcRecord:
+def _member_end(stream: BinaryIO, offset: int) -> int | None:
+    """Where a gzip member ends; None where the file ends before it, raises where it is damaged."""
+    decoder, end = zlib.decompressobj(31), offset
+    stream.seek(offset)
+    while not decoder.eof and (part := stream.read(1 << 14)):
+        # What comes out is not wanted: a piece at a time, so that a bomb stays small.
+        end += len(part)
+        while part and not decoder.eof:
+            decoder.decompress(part, 1 << 20)
+            part = decoder.unconsumed_tail
+    return end - len(decoder.unused_data) if decoder.eof else None
+
+
+def _frame_end(stream: BinaryIO, offset: int) -> int:
+    """Where a Zstandard frame ends: its header and blocks tell their sizes (RFC 8878, section 3.1.1)."""
+    stream.seek(offset + 4)
+    descriptor = stream.read(1)[:1] or b"\0"
+    flags = descriptor[0]
+    single_segment, checksum = bool(flags & 32), bool(flags & 4)
+    content_size = (int(single_segment), 2, 4, 8)[flags >> 6]
+    at = offset + 5 + (not single_segment) + (0, 1, 2, 4)[flags & 3] + content_size
+    while True:
+        stream.seek(at)
+        head = stream.read(3)
+        if len(head) < 3:
+            raise EOFError("eof in a Zstandard frame")
+        bits = int.from_bytes(head, "little")
+        # A block of one byte repeated holds that byte alone.
+        at += 3 + (1 if bits >> 1 & 3 == 1 else bits >> 3)
+        if bits & 1:
+            return at + 4 * checksum
+
+
+def _record(headers: Any, block: bytes, offset: int, expected: int, max_body: int) -> WarcRecord:
     """A record from its WARC header fields and the bytes of its block."""
-    lower = {name.lower(): value for name, value in fields.items()}
-    kind = lower.get("warc-type", "unknown").lower()
-    url = lower.get("warc-target-uri", "").strip("<> ") or None
+    several = headers.get_multiple
+
+    def get(name: WarcHeader) -> str | None:
+        # The last of a field counts: where a header was cut off, that of the record after it follows in its place.
+        values = several(name)
+        return values[-1] if values else None
+
+    kind = (get(WarcHeader.WARC_TYPE) or "").lower()
+    content_type = get(WarcHeader.CONTENT_TYPE) or ""
+    mime, _ = _media(content_type)
     record = WarcRecord(
-        0, offset, None, kind, url, _time(lower.get("warc-date")), truncated=lower.get("warc-truncated"),
-        digest=lower.get("warc-payload-digest"), mime=_mime(lower.get("content-type")),
-    )  # fmt: skip
-    if "warc-type" not in lower or not lower.get("content-length", "").isdigit():
-        return replace(record, status="error", reason="broken_warc")
-    is_http = (lower.get("content-type") or "").replace(" ", "").lower().startswith("application/http")
+        0,
+        offset,
+        None,
+        kind or "unknown",
+        (get(WarcHeader.WARC_TARGET_URI) or "").strip("<> ") or None,
+        _time(get(WarcHeader.WARC_DATE)),
+        mime=mime,
+        digest=get(WarcHeader.WARC_PAYLOAD_DIGEST),
+        truncated=get(WarcHeader.WARC_TRUNCATED),
+        identifier=get(WarcHeader.WARC_RECORD_ID),
+    )
+    if not kind or not (get(WarcHeader.CONTENT_LENGTH) or "").isdigit():
+        return record.failed("broken_warc")
+    is_http = mime is not None and mime.startswith("application/http")
     if kind == "resource" and not is_http:
-        return _finish(
-            record, block[:max_body], "ok" if url and url.startswith("http") else "other", expected, max_body
-        )
-    if kind not in ("response", "revisit") or not is_http:
-        return record
-    head, separator, body = _split(block)
-    if not separator:
-        return replace(record, status="error", reason="bad_http")
-    status, headers = _http_head(head)
-    record = replace(record, http_status=status, headers=headers, header_bytes=head)
-    content_type = (record.header("content-type") or [""])[-1]
-    record = replace(record, mime=_mime(content_type), charset=_charset(content_type))
+        state = "ok" if record.url and record.url.startswith("http") else "other"
+        return _finish(record, block[:max_body], state, expected, max_body)
+    if kind == "metadata" and mime == "application/json":
+        # A WAT record: what a program read in a page.
+        return _finish(record, block[:max_body], "other", expected, max_body)
     if kind == "revisit":
-        return replace(record, status="repeat")
+        record.refers_to = get(WarcHeader.WARC_REFERS_TO)
+        record.refers_to_url = (get(WarcHeader.WARC_REFERS_TO_TARGET_URI) or "").strip("<> ") or None
+        record.refers_to_date = _time(get(WarcHeader.WARC_REFERS_TO_DATE))
+    elif kind == "metadata" and not is_http:
+        # What a WAT file says of a page is the block of such a record.
+        record.body = block
+        return record if expected <= max_body else record.failed("too_large")
+    elif kind != "response":
+        return record
+    if not is_http:
+        return record
+    record.header_bytes, separator, body = _split(block)
+    if not separator:
+        record.header_bytes = b""
+        return record.failed("bad_http")
+    return _http(record, body, expected, max_body)
+
+
+def _http(record: WarcRecord, body: bytes, expected: int, max_body: int) -> WarcRecord:
+    """Reads the header block of an HTTP answer, and its body by what stands there."""
+    head = record.header_bytes
+    lower = head.lower()
+    match = _STATUS.match(head)
+    status = record.http_status = int(match[1]) if match else None
+    record.mime, record.charset = _media(_content_type(record, lower))
+    if record.type == "revisit":
+        record.status = "repeat"
+        return record
     if status is None:
-        return replace(record, status="error", reason="bad_http")
-    return _decoded(record, body, expected, max_body)
-
-
-def _decoded(record: WarcRecord, body: bytes, expected: int, max_body: int) -> WarcRecord:
+        return record.failed("bad_http")
     if expected > max_body + MAX_HEADERS:
-        return replace(record, status="error", reason="too_large")
-    try:
-        if any("chunked" in value.lower() for value in record.header("transfer-encoding")):
-            body = _dechunk(body)
-        for coding in reversed([c.strip().lower() for v in record.header("content-encoding") for c in v.split(",")]):
-            body = _decompress(coding, body, max_body)
-    except OverflowError:
-        return replace(record, status="error", reason="too_large")
-    except (ValueError, zlib.error, brotli.error):
-        return replace(record, status="error", reason="bad_encoding")
-    status = record.http_status or 0
+        return record.failed("too_large")
+    if b"\ncontent-encoding" in lower or b"\ntransfer-encoding" in lower:
+        try:
+            body = _decoded(record, body, max_body)
+        except OverflowError:
+            return record.failed("too_large")
+        except (OSError, ValueError, zlib.error, brotli.error):
+            return record.failed("bad_encoding")
     state = "ok" if 200 <= status < 300 else "redirect" if 300 <= status < 400 else "http_error"
     return _finish(record, body, state, len(body), max_body)
 
 
+def _content_type(record: WarcRecord, lower: bytes) -> str:
+    """The last Content-Type field; `lower` is the header block in lower case."""
+    name = b"\ncontent-type:"
+    at = lower.rfind(name)
+    if at < 0:
+        return (record.header("content-type") or [""])[-1] if b"content-type" in lower else ""
+    return record.header_bytes[at + len(name) :].split(b"\n", 1)[0].strip().decode("utf-8", "replace")
+
+
+def _decoded(record: WarcRecord, body: bytes, max_body: int) -> bytes:
+    """The body without its transfer and content codings."""
+    if any("chunked" in value.lower() for value in record.header("transfer-encoding")):
+        body = _dechunk(body)
+    for coding in reversed([c.strip().lower() for v in record.header("content-encoding") for c in v.split(",")]):
+        body = _decompress(coding, body, max_body)
+    return body
+
+
 def _finish(record: WarcRecord, body: bytes, state: str, size: int, max_body: int) -> WarcRecord:
     if size > max_body:
-        return replace(record, status="error", reason="too_large")
-    digest = record.digest or f"sha256:{hashlib.sha256(body).hexdigest()}"
-    if record.truncated and state == "ok":
-        return replace(record, body=body, digest=digest, status="error", reason="truncated")
-    return replace(record, body=body, digest=digest, status=state)
+        return record.failed("too_large")
+    record.body, record.status = body, state
+    if not record.digest:
+        record.digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+    if record.truncated and state == "ok" and record.mime not in HTML:
+        # The part of a page that is here shows images all the same; whoever judges its rights knows that it is a part.
+        record.status, record.reason = "error", "truncated"
+    return record
 
 
 def _split(block: bytes) -> tuple[bytes, bytes, bytes]:
     """Header block, separator, body of an HTTP message."""
-    window = block[:MAX_HEADERS]
-    places = [(at, mark) for mark in (b"\r\n\r\n", b"\n\n") if (at := window.find(mark)) >= 0]
-    if not places:
+    at, mark = block.find(b"\r\n\r\n", 0, MAX_HEADERS), b"\r\n\r\n"
+    shorter = block.find(b"\n\n", 0, at if at >= 0 else MAX_HEADERS)
+    if shorter >= 0:
+        at, mark = shorter, b"\n\n"
+    if at < 0:
         return block, b"", b""
-    at, mark = min(places)
-    return block[: at + len(mark)], mark, block[at + len(mark) :]
-
-
-def _http_head(head: bytes) -> tuple[int | None, tuple[tuple[str, str], ...]]:
-    lines = head.decode("utf-8", "replace").splitlines()
-    match = re.match(r"HTTP/\d(?:\.\d)?\s+(\d{3})", lines[0]) if lines else None
-    pairs = []
-    for line in lines[1:]:
-        name, colon, value = line.partition(":")
-        if colon and name.strip():
-            pairs.append((name.strip(), value.strip()))
-    return (int(match[1]) if match else None), tuple(pairs)
+    end = at + len(mark)
+    return block[:end], mark, block[end:]
 
 
 def _dechunk(body: bytes) -> bytes:
@@ -265,64 +480,93 @@ def _dechunk(body: bytes) -> bytes:
 
 def _decompress(coding: str, body: bytes, limit: int) -> bytes:
     """Decode one content coding; OverflowError where more than `limit` bytes come out."""
-    if coding in ("", "identity"):
+    if coding in NO_CODING:
         return body
     if coding in ("gzip", "x-gzip", "deflate"):
-        if coding != "deflate" and not body.startswith(GZIP[:2]):
-            return body
-        window = 31 if coding != "deflate" else 15 if body[:1] == b"\x78" else -15
-        decoder = zlib.decompressobj(window)
-        out = decoder.decompress(body, limit + 1)
-        if len(out) > limit:
-            raise OverflowError
-        if not decoder.eof:
-            raise ValueError("compressed body is cut off")
-        return out
+        return _inflate(coding, body, limit)
     if coding == "br":
-        decoder, written = brotli.Decompressor(), bytearray()
-        for start in range(0, len(body), 4096):
-            part = body[start : start + 4096]
-            while True:
-                # A few bytes can stand for gigabytes: take the output in pieces.
-                written += decoder.process(part, output_buffer_limit=1 << 20)
-                if len(written) > limit:
-                    raise OverflowError
-                if decoder.can_accept_more_data():
-                    break
-                part = b""
-        if not decoder.is_finished():
-            raise ValueError("compressed body is cut off")
-        return bytes(written)
+        return _unbrotli(body, limit)
+    if coding == "zstd":
+        return _unzstd(body, limit)
     raise ValueError(f"unknown content coding {coding}")
 
 
-def _mime(value: str | None) -> str | None:
-    return (value or "").partition(";")[0].strip().lower()[:100] or None
+def _inflate(coding: str, body: bytes, limit: int) -> bytes:
+    if coding != "deflate" and not body.startswith(GZIP[:2]):
+        return body
+    window = 31 if coding != "deflate" else 15 if body[:1] == b"\x78" else -15
+    decoder = zlib.decompressobj(window)
+    out = decoder.decompress(body, limit + 1)
+    if len(out) > limit:
+        raise OverflowError
+    if not decoder.eof:
+        raise ValueError("compressed body is cut off")
+    return out
 
 
-def _charset(value: str | None) -> str | None:
-    match = re.search(r"charset\s*=\s*[\"']?([^\s;\"']{1,40})", value or "", re.IGNORECASE)
-    return match[1] if match else None
+def _unbrotli(body: bytes, limit: int) -> bytes:
+    decoder, written = brotli.Decompressor(), bytearray()
+    for start in range(0, len(body), 4096):
+        part = body[start : start + 4096]
+        while True:
+            # A few bytes can stand for gigabytes: take the output in pieces.
+            written += decoder.process(part, output_buffer_limit=1 << 20)
+            if len(written) > limit:
+                raise OverflowError
+            if decoder.can_accept_more_data():
+                break
+            part = b""
+    if not decoder.is_finished():
+        raise ValueError("compressed body is cut off")
+    return bytes(written)
+
+
+def _unzstd(body: bytes, limit: int) -> bytes:
+    if not body.startswith(ZSTD):
+        return body
+    written = bytearray()
+    with _panics_are_damage():
+        reader = ZstdReader(io.BytesIO(body))
+        while part := reader.read(1 << 16):
+            written += part
+            if len(written) > limit:
+                raise OverflowError
+    return bytes(written)
+
+
+@lru_cache(4096)
+def _media(value: str) -> tuple[str | None, str | None]:
+    """Media type and character set of a Content-Type field."""
+    mime = value[:1000].partition(";")[0].strip().lower()[:100] or None
+    match = re.search(r"charset\s*=\s*[\"']?([^\s;\"']{1,40})", value[:1000], re.IGNORECASE)
+    return mime, match[1] if match else None
 
 
 def _time(value: str | None) -> datetime | None:
     """A WARC-Date; one without time zone is in UTC."""
+    if not value:
+        return None
     try:
-        found = datetime.fromisoformat((value or "").replace("Z", "+00:00"))
+        found = datetime.fromisoformat(value)
+        if found.tzinfo is UTC:
+            return found
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 
 
 def _next_start(path: Any, start: int) -> int | None:
-    """Where the next record may begin: a gzip member that holds one, or a WARC version line."""
+    """Where the next record may begin: a gzip member that holds one, a WARC version line, a Zstandard frame."""
     with open(path, "rb") as stream:
+        # Whether a frame holds a record cannot be told from its start alone; only a file of frames has them to try.
+        frames = stream.read(4) in (ZSTD, ZSTD_DICTIONARY) or str(path).endswith(".zst")
+        pattern = re.compile(rb"\x1f\x8b\x08|WARC/1\.[01]\r\n" + (rb"|\x28\xb5\x2f\xfd" if frames else b""))
         stream.seek(start)
         at, tail = start, b""
         while block := stream.read(1 << 20):
             window = tail + block
             base = at - len(tail)
-            for match in re.finditer(rb"\x1f\x8b\x08|WARC/1\.[01]\r\n", window):
+            for match in pattern.finditer(window):
                 if match[0] != GZIP or _starts_record(window[match.start() : match.start() + 1024]):
                     return base + match.start()
             at, tail = at + len(block), window[-1024:] if len(block) == 1 << 20 else b""

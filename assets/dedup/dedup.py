@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.dedup.cover import Relation, cover
-from assets.dedup.exact import exact_twins
+from assets.dedup.exact import collapse
 from assets.dedup.pairs import NearVectors
 from assets.dedup.phash import NearHashes
 from assets.dedup.vectors import DIGITS
@@ -25,6 +25,8 @@ class DedupSettings:
 
     Attributes:
         eps: near-duplicates have a cosine above 1 - eps, both in six decimals; 0 finds none.
+        same_url: one sample per address of an image (LAION-400M).
+        same_phash_and_text: one sample per perceptual hash and text (COYO-700M).
         phash_radius: bits in which perceptual hashes may differ; None not to look at them.
         cell_size: vectors per cell.
         neighbor_cells: nearest cells that a cell is compared with.
@@ -32,6 +34,8 @@ class DedupSettings:
     """
 
     eps: float = 0.05
+    same_url: bool = False
+    same_phash_and_text: bool = False
     phash_radius: int | None = None
     cell_size: int = 1000
     neighbor_cells: int = 8
@@ -61,24 +65,25 @@ def deduplicate(rows: pa.Table, raw: np.ndarray, settings: DedupSettings | None 
     """Decisions of stage dedup, by sample_id.
 
     Args:
-        rows: sample_id, sha256, phash, width, height, verdict, score; one row per sample.
+        rows: sample_id, sha256, phash, width, height, verdict, score, and image_url and text where settings ask about
+            them; one row per sample.
         raw: (n, d) vectors of the same rows.
         settings: see `DedupSettings`.
 
     Returns:
         Table `decision`. A dropped sample names in `other_sample_id` the sample that stays in its place, preferred to
-        it and itself kept, with reason exact_duplicate (no score: equal is equal), phash_duplicate (score and threshold
-        in bits) or near_duplicate (score and threshold are cosines). Where several apply, the reason is the first in
-        this order, but copies of the same bytes as a sample that went share its decision. A kept row has no score.
+        it and itself kept, with reason exact_duplicate, url_duplicate, phash_text_duplicate (no score: equal is equal),
+        phash_duplicate (score and threshold in bits) or near_duplicate (score and threshold are cosines). Where several
+        apply, the reason is the first in this order, but equals of a sample that went share its decision. A kept row
+        has no score.
     """
     settings = settings or DedupSettings()
     ids = rows["sample_id"].to_numpy().astype(np.uint64)
     if len(raw) != len(ids):
         raise ValueError(f"dedup: {len(ids)} samples, but {len(raw)} vectors")
     rank = preference(rows)
-    twin = exact_twins(rows["sha256"], rank)
-    order = np.argsort(rank)
-    alone = order[twin[order] == order]
+    equal = _equals(rows, settings)
+    twin, level, alone = collapse(list(equal.values()), rank)
     relations, names, limits, signs = _relations(rows, raw, alone, settings)
     keep, best = cover(len(alone), relations)
 
@@ -96,9 +101,20 @@ def deduplicate(rows: pa.Table, raw: np.ndarray, settings: DedupSettings | None 
     for column in (reason, score, threshold, other):
         column[copies] = column[twin[copies]]
     same = copies[reason[copies] == None]  # noqa: E711 - element by element
-    reason[same], other[same] = "exact_duplicate", ids[twin[same]]
+    reason[same], other[same] = np.array([*equal], dtype=object)[level[same]], ids[twin[same]]
     kept = np.array([told is None for told in reason], dtype=bool)
     return decision_table("dedup", ids, kept, reason.tolist(), score, threshold, other.tolist()).sort_by("sample_id")
+
+
+def _equals(rows: pa.Table, settings: DedupSettings) -> dict[str, pa.ChunkedArray]:
+    """What makes samples equal, by the reason that its copies go with; a null is equal to nothing."""
+    equal = {"exact_duplicate": rows["sha256"]}
+    if settings.same_url:
+        equal["url_duplicate"] = rows["image_url"]
+    if settings.same_phash_and_text:
+        parts = [rows[name].cast(pa.binary()) for name in ("phash", "text")]
+        equal["phash_text_duplicate"] = pc.binary_join_element_wise(*parts, pa.scalar(b"\0", pa.binary()))
+    return equal
 
 
 def _relations(

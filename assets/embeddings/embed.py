@@ -12,11 +12,13 @@ from PIL import Image
 
 from assets.crawl.images import ImageRefused, decode
 from assets.embeddings.cache import ENCODER, Found, VectorCache, as_column, as_matrix
+from assets.embeddings.rank import rank_among
 from assets.provenance.decisions import decision_table
 from assets.provenance.tables import conform
 from resources.encoder import LazyEncoder
 
 SCORER = "image_text_similarity"
+RANK = "image_text_rank"
 
 ReadImages = Callable[[str, Sequence[str]], Iterator[bytes]]
 """(file, members) -> bytes of those members of a tar, in that order; `file` as table `image` names it."""
@@ -27,11 +29,11 @@ class EmbedSettings:
     """How a shard is embedded.
 
     Attributes:
-        min_similarity: pairs with a lower image-text cosine are dropped; None keeps all of them.
+        rank: negatives and seed of `rank_among`; None where nobody asks for a text's place.
         max_pixels: larger pictures are not decoded.
     """
 
-    min_similarity: float | None = None
+    rank: tuple[int, int] | None = None
     max_pixels: int = 64_000_000
 
 
@@ -57,12 +59,12 @@ def embed_shard(
         read_images: gives the pictures' bytes, which are decoded by a thread while the model computes.
         encoder: loaded only if a vector is missing in `cache`.
         cache: earlier files by the same encoder; the result has the same bits with and without it.
-        settings: threshold and limits.
+        settings: ranking and limits.
 
     Returns:
-        Tables `embedding`, `score` and `decision`, sorted by sample_id. A sample that fails `min_similarity` is dropped
-        by its decision, but keeps its vectors and score, so that another threshold computes nothing. A picture that
-        cannot be decoded (`not_decodable`), or to which a tower has no finite answer (`no_vector`), has neither.
+        Tables `embedding`, `score` and `decision`, sorted by sample_id. A picture that cannot be decoded
+        (`not_decodable`), or to which a tower has no finite answer (`no_vector`), is dropped and has neither vectors nor
+        scores; everything else stays: rules about the scores are asked by step `agreement`.
     """
     settings = settings or EmbedSettings()
     rows = rows.sort_by("sample_id")
@@ -78,19 +80,30 @@ def embed_shard(
     embedded = [key for key, is_whole in zip(keys, whole, strict=True) if is_whole]
     sample_id = rows["sample_id"].filter(pa.array(whole))
     embedding = _embedding_table(sample_id, embedded, found, encoder, cache)
-    similarity = np.full(len(keys), np.nan)
-    similarity[whole] = cosine(embedding)
-    score = pa.table(
-        {
-            "sample_id": embedding["sample_id"],
-            "scorer": pa.array([SCORER] * embedding.num_rows, pa.string()),
-            "model": pa.array([encoder.agent.id] * embedding.num_rows, pa.string()),
-            "value": pa.array(similarity[whole].astype(np.float32)),
-        }
-    )
     missing = ["not_decodable" if key.image in refused else "no_vector" for key in keys]
-    decision = _decide(rows["sample_id"], whole, missing, similarity, settings.min_similarity)
-    return embedding, conform("score", score), decision
+    reason = [None if is_whole else absent for is_whole, absent in zip(whole, missing, strict=True)]
+    decision = decision_table("embeddings", rows["sample_id"].to_numpy(), whole, reason)
+    return embedding, _scores(embedding, encoder.agent.id, settings.rank), decision
+
+
+def _scores(embedding: pa.Table, model: str, rank: tuple[int, int] | None) -> pa.Table:
+    """Table `score`: how well picture and text agree and, where asked for, which place the text has among others."""
+    found = {SCORER: cosine(embedding)}
+    if rank is not None:
+        image, text = as_matrix(embedding["image"]), as_matrix(embedding["text"])
+        found[RANK] = rank_among(image, text, embedding["sample_id"].to_numpy(), *rank)
+    tables = [
+        pa.table(
+            {
+                "sample_id": embedding["sample_id"],
+                "scorer": pa.array([name] * embedding.num_rows, pa.string()),
+                "model": pa.array([model] * embedding.num_rows, pa.string()),
+                "value": pa.array(values.astype(np.float32)),
+            }
+        )
+        for name, values in found.items()
+    ]
+    return conform("score", pa.concat_tables(tables).sort_by([("sample_id", "ascending"), ("scorer", "ascending")]))
 
 
 def cosine(embedding: pa.Table) -> np.ndarray:
@@ -173,16 +186,3 @@ def _embedding_table(
         }
     )
     return conform("embedding", table).replace_schema_metadata({ENCODER: encoder.key})
-
-
-def _decide(
-    sample_id: pa.ChunkedArray, whole: np.ndarray, missing: Sequence[str], similarity: np.ndarray, limit: float | None
-) -> pa.Table:
-    """Keep, or drop for want of a vector or of similarity."""
-    low = whole & (similarity < limit) if limit is not None else np.zeros(len(whole), dtype=bool)
-    reason = [
-        ("similarity" if is_low else None) if is_whole else absent
-        for is_whole, is_low, absent in zip(whole, low, missing, strict=True)
-    ]
-    threshold = np.where(whole, np.nan if limit is None else limit, np.nan)
-    return decision_table("embeddings", sample_id.to_numpy(), whole & ~low, reason, similarity, threshold)

@@ -12,23 +12,30 @@ from assets.crawl.images import read_members
 from assets.embeddings.cache import ENCODER, VectorCache
 from assets.embeddings.checks import unit_and_finite
 from assets.embeddings.embed import EmbedSettings, embed_shard
-from assets.provenance.decisions import kept_ids
+from assets.pool.agreement import agreement as agreed
+from assets.pool.sets import Chosen, similarity_rules
+from assets.pool.stage import chosen_filters
+from assets.provenance.decisions import first_failure, kept_ids
 from orchestration.plan import Build, Work
 from orchestration.recipe import Recipe
 from orchestration.stages import check, done_shards, stage
 from resources.encoder import EncoderSettings, lazy_encoder
 from resources.lake import local_path
 
-HOW_TO_FILTER = {"min_similarity"}
-
 
 def encoder_settings(recipe: Recipe) -> dict[str, Any]:
     """The part of the recipe that names the encoder."""
-    return recipe.embeddings.model_dump(exclude=HOW_TO_FILTER)
+    return recipe.embeddings.model_dump()
 
 
 def _section(recipe: Recipe) -> object:
-    return recipe.embeddings.model_dump()
+    asked = [rule.limits for rule in similarity_rules(chosen_filters(recipe.pool.model_dump())) if rule.needs == "rank"]
+    rank = [asked[0]["negatives"], asked[0]["seed"]] if asked else None
+    return {"encoder": encoder_settings(recipe), "rank": rank}
+
+
+def _rules(recipe: Recipe) -> object:
+    return [[rule.name, dict(rule.limits)] for rule in similarity_rules(chosen_filters(recipe.pool.model_dump()))]
 
 
 @stage(
@@ -56,14 +63,14 @@ def embeddings(work: Work) -> Mapping[str, pa.Table]:
     Raw trunk features serve clusters and near-duplicates, projected vectors the image-text score. A picture or text
     that an earlier build embedded with the same encoder is looked up, not computed again; a full hit loads no model.
     """
-    encoder = lazy_encoder(EncoderSettings(**{k: v for k, v in work.config.items() if k not in HOW_TO_FILTER}))
+    encoder = lazy_encoder(EncoderSettings(**work.config["encoder"]))
     work.metadata[ENCODER] = encoder.key
     embedding, score, decision = embed_shard(
         candidates(work),
         image_reader(work),
         encoder,
         VectorCache(work.earlier("embedding"), encoder.key),
-        EmbedSettings(min_similarity=work.config["min_similarity"]),
+        EmbedSettings(tuple(work.config["rank"]) if work.config["rank"] else None),
     )
     return {"embedding": embedding, "score": score, "decision": decision}
 
@@ -72,8 +79,9 @@ def candidates(work: Work) -> pa.Table:
     """What the pool kept: sample_id, image_sha256, file, member, text."""
     sample = work.read("crawl", "sample", ["sample_id", "image_id", "text"])
     sample = sample.filter(pc.is_in(sample["sample_id"], pa.array(kept_ids(work.read("pool", "decision")))))
-    image = work.read("crawl", "image", ["image_id", "sha256", "file", "member"])
-    return sample.join(image, "image_id").rename_columns({"sha256": "image_sha256"}).drop_columns("image_id")
+    # The bytes that are embedded are those in the tar: shrunk ones have a hash, and vectors, of their own.
+    image = work.read("crawl", "image", ["image_id", "stored_sha256", "file", "member"])
+    return sample.join(image, "image_id").rename_columns({"stored_sha256": "image_sha256"}).drop_columns("image_id")
 
 
 def image_reader(work: Work) -> Any:
@@ -84,6 +92,26 @@ def image_reader(work: Work) -> Any:
         return read_members(local_path(known[file]), members)
 
     return read
+
+
+@stage(
+    group="embeddings",
+    tables=["decision"],
+    reads=["scores", "embeddings"],
+    section=_rules,
+    code=["assets.pool.agreement"],
+)
+def agreement(work: Work) -> Mapping[str, pa.Table]:
+    """Rules of the filter set about how well picture and text agree: a least cosine, a share of the pool, a place.
+
+    Over all shards, because a share of the pool has a limit only when every sample has its number. Without such rules
+    everything stays.
+    """
+    rows = work.read("embeddings", "embedding", ["sample_id"]).sort_by("sample_id")
+    rules = [Chosen(name, limits) for name, limits in work.config]
+    score = pa.concat_tables([work.read("scores", "score"), work.read("embeddings", "score")]) if rules else None
+    answers = agreed(rows, score, rules) if score is not None else {}
+    return {"decision": first_failure("agreement", rows["sample_id"].to_numpy(), answers)}
 
 
 @check(embeddings, "unit_and_finite")

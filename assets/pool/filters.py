@@ -4,8 +4,9 @@ A filter takes a batch, a table with a row per sample, and answers `Decision`. T
 decorator; recipes can then name it in `pool.extra`, and its name becomes the reason of what it drops. Where a limit is
 missing from a publication, its `source` says so.
 
-Rules about more than one sample (a text that many images share, an image with very many texts, rare words) are not
-filters: they need the whole pool and cannot be answered for a batch.
+A filter whose number comes from elsewhere finds it as a column of the batch: numbers of scorers, counts over the whole
+pool, and how picture and text agree. A sample without the number is NaN there, and such filters let it pass: a scorer
+leaves out what was dropped before, and a count is kept only where it is above the limit.
 """
 
 from __future__ import annotations
@@ -14,14 +15,18 @@ import numpy as np
 import pyarrow as pa
 
 from assets.pool.registry import Between, OneOf, pool_filter
+from assets.pool.shares import top_fraction_threshold
 from assets.pool.wording import is_file_name, is_formula, is_placeholder, odd_share, visible_characters
 from assets.provenance.decisions import Decision
 from resources.scorers import LANGUAGES
 
 LAION = "Schuhmann et al. 2022 (LAION-5B)"
 DATACOMP = "Gadre et al. 2023 (DataComp), basic filter"
+DATACOMP_CLIP = "Gadre et al. 2023 (DataComp), CLIP score"
 ALIGN = "Jia et al. 2021 (ALIGN)"
 COYO = "Byeon et al. 2022 (COYO-700M)"
+LAION400M = "Schuhmann et al. 2021 (LAION-400M)"
+MOSCAR = "Futeral et al. 2024 (mOSCAR)"
 OURS = "our own"
 
 
@@ -151,7 +156,127 @@ def aspect_ratio(batch: pa.Table, limit: float = 3.0, inclusive: bool = True) ->
 def nsfw(batch: pa.Table, limit: float = 0.5) -> Decision:
     """Drop pictures that are likely not safe for work: score above `limit`."""
     score = _numbers(batch, "nsfw")
-    return Decision(score <= limit, score, limit)
+    return Decision(~(score > limit), score, limit)
+
+
+@pool_filter("profanity", source=f"{COYO}: texts with words of profanity lists", needs="profanity")
+def profanity(batch: pa.Table, limit: float = 0) -> Decision:
+    """Drop texts with more than `limit` words of a list of profane words."""
+    words = _numbers(batch, "profanity")
+    return Decision(~(words > limit), words, limit)
+
+
+@pool_filter(
+    "watermark_text",
+    source=f"{OURS}, by reading; {LAION} marks as watermarked above 0.8 of its own classifier",
+    needs="watermark_text",
+    limit=Between(0, 1),
+)
+def watermark_text(batch: pa.Table, limit: float = 0.8) -> Decision:
+    """Drop pictures with a stock agency's name or a claim of rights written over them: score above `limit`."""
+    score = _numbers(batch, "watermark_text")
+    return Decision(~(score > limit), score, limit)
+
+
+@pool_filter("text_images", source=f"{ALIGN}: at most 10 images share a text", needs="text_images")
+def text_images(batch: pa.Table, limit: float = 10) -> Decision:
+    """Drop texts that stand on more than `limit` different images of the pool."""
+    return _at_most(batch, "text_images", limit)
+
+
+@pool_filter("image_texts", source=f"{ALIGN}: at most 1,000 texts for an image", needs="image_texts")
+def image_texts(batch: pa.Table, limit: float = 1000) -> Decision:
+    """Drop images that have more than `limit` different texts in the pool."""
+    return _at_most(batch, "image_texts", limit)
+
+
+@pool_filter("text_samples", source=f"{COYO}: texts seen at most 10 times", needs="text_samples")
+def text_samples(batch: pa.Table, limit: float = 10) -> Decision:
+    """Drop texts that more than `limit` samples of the pool have."""
+    return _at_most(batch, "text_samples", limit)
+
+
+@pool_filter(
+    "rare_tokens",
+    source=f"{ALIGN}: every unigram and bigram is among the 100 million most frequent of the raw data",
+    needs="rare_tokens",
+    most_frequent=Between(1, whole=True),
+)
+def rare_tokens(batch: pa.Table, most_frequent: int = 100_000_000) -> Decision:
+    """Drop texts with a word or pair of words that is not among the `most_frequent` of the pool."""
+    return _at_most(batch, "rare_tokens", 0)
+
+
+@pool_filter(
+    "similarity",
+    source=f"{LAION400M}: at least 0.30; {DATACOMP_CLIP}: the top 30 %, or at least 0.25 by ViT-B/32",
+    needs="similarity",
+    one_of=("limit", "fraction"),
+    limit=Between(-1, 1, optional=True),
+    fraction=Between(0, 1, above=True, optional=True),
+)
+def similarity(batch: pa.Table, limit: float | None = None, fraction: float | None = 0.3) -> Decision:
+    """Drop pairs of picture and text that agree too little: cosine below `limit`, or outside the top `fraction`.
+
+    With `fraction` the batch must be the whole pool, since the limit is then a place in it.
+    """
+    cosine = _numbers(batch, "similarity")
+    if limit is None:
+        limit = top_fraction_threshold(cosine[~np.isnan(cosine)], fraction or 0.0)
+    return Decision(~(cosine < limit), cosine, limit)
+
+
+@pool_filter(
+    "similarity_language",
+    source=f"{LAION}: at least 0.28 for English, by ViT-B/32",
+    measure="similarity",
+    needs="similarity",
+    limit=Between(-1, 1),
+    language=OneOf(LANGUAGES),
+    confidence=Between(0.5, 1),
+)
+def similarity_language(
+    batch: pa.Table, limit: float = 0.28, language: str = "en", confidence: float = 0.5
+) -> Decision:
+    """Drop pairs whose text is in `language`, and that agree too little: cosine below `limit`."""
+    cosine = _numbers(batch, "similarity")
+    asked = _numbers(batch, "language_wanted") >= confidence
+    return Decision(~(asked & (cosine < limit)), cosine, limit)
+
+
+@pool_filter(
+    "similarity_others",
+    source=f"{LAION}: at least 0.26 for what is not English, by multilingual CLIP",
+    measure="similarity",
+    needs="similarity",
+    limit=Between(-1, 1),
+    language=OneOf(LANGUAGES),
+    confidence=Between(0.5, 1),
+)
+def similarity_others(batch: pa.Table, limit: float = 0.26, language: str = "en", confidence: float = 0.5) -> Decision:
+    """Drop pairs whose text is not in `language` for sure, and that agree too little: cosine below `limit`."""
+    cosine = _numbers(batch, "similarity")
+    asked = _numbers(batch, "language_wanted") < confidence
+    return Decision(~(asked & (cosine < limit)), cosine, limit)
+
+
+@pool_filter(
+    "rank",
+    source=f"{MOSCAR}: among the best 8 of the text itself and 63 random ones",
+    needs="rank",
+    keep=Between(1, whole=True),
+    negatives=Between(1, whole=True),
+    seed=Between(0, whole=True),
+)
+def rank(batch: pa.Table, keep: int = 8, negatives: int = 63, seed: int = 0) -> Decision:
+    """Drop pairs whose text comes after place `keep` when it and `negatives` others are sorted by fit to the picture."""
+    place = _numbers(batch, "rank")
+    return Decision(~(place > keep), place, keep)
+
+
+def _at_most(batch: pa.Table, column: str, limit: float) -> Decision:
+    count = _numbers(batch, column)
+    return Decision(~(count > limit), count, limit)
 
 
 def _texts(batch: pa.Table) -> list[str]:

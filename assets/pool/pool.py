@@ -1,114 +1,75 @@
-"""The pool: filters in order; all but those that look at pictures see every sample."""
+"""The pool: filters in order; the first that fails decides, and the numbers of the others stay visible."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
-from PIL import Image
 
-from assets.pool.registry import FILTERS
-from assets.pool.sets import Chosen
+from assets.pool.registry import FILTERS, FREQUENCIES, PICTURE_SCORERS
+from assets.pool.scores import PROGRAM, check_rows, columns_of, score_table, scored_columns
+from assets.pool.sets import Chosen, pool_filters
 from assets.provenance.decisions import Decision, first_failure
-from assets.provenance.tables import TABLES
-from resources.scorers import LanguageScorer, NsfwScorer
-
-ReadImages = Callable[[Sequence[int]], Iterator[Image.Image]]
-"""image ids -> decoded pictures, in that order."""
-
-PROGRAM = "winnow"
-"""agent_id of numbers that no model gave."""
 
 
 def pool(
-    rows: pa.Table, read_images: ReadImages, filters: Sequence[Chosen], language: LanguageScorer, nsfw: NsfwScorer
+    rows: pa.Table, score: pa.Table, chosen: Sequence[Chosen], counts: Mapping[str, np.ndarray] | None = None
 ) -> tuple[pa.Table, pa.Table]:
     """Decide which samples are candidates.
 
     Args:
-        rows: columns sample_id, image_id, sha256, text, width, height, bytes, and language (as the page declares it)
-            if a filter asks for it; any order, every row with its image.
-        read_images: pictures by image id, for the scorer that looks at them; each distinct picture is read once.
-        filters: in the order in which they decide, as `resolve` gives them.
-        language: identifies languages.
-        nsfw: scores pictures.
+        rows: sample_id, image_id, sha256, text, width, height, bytes, and language (as the page declares it) if a
+            filter asks for it; any order, every row with its image.
+        score: table `score`, as `score_samples` makes it for the same rows and filters.
+        chosen: in the order in which they decide, as `resolve` gives them; those that need vectors are passed over.
+        counts: how often texts, images and words of each row are in the whole pool, in the order of the rows, as
+            `look_up` gives it: NaN where the count is too low to matter.
 
     Returns:
-        Tables `decision` (stage pool) and `score`, by sample_id. The first filter that fails gives the reason. The
-        numbers of every filter on text, size and bytes are scores of every sample, dropped or not; nsfw has scores
-        only of samples that no earlier filter dropped, since it was not computed for others.
+        Tables `decision` (stage pool) and `score`, by sample_id. The first filter that fails gives the reason; the
+        scores are the counts, where there are any.
 
     Raises:
-        ValueError: names a column that a filter needs and the rows lack, or a sample without an image.
+        ValueError: names what a filter needs and the rows, scores or counts lack.
     """
+    filters = pool_filters(chosen)
+    check_rows(rows, filters)
+    counts = _complete(counts or {}, filters)
+    for kind, values in counts.items():
+        rows = rows.append_column(kind, pa.array(values, pa.float64()))
     rows = rows.sort_by("sample_id")
-    _complete(rows, filters)
     still_in = np.ones(rows.num_rows, dtype=bool)
     answers: dict[str, Decision] = {}
-    scores: dict[tuple[str, str], np.ndarray] = {}
-    for chosen in filters:
-        registered, batch = FILTERS[chosen.name], rows
-        if registered.needs == "language":
-            batch = _with_language(rows, str(chosen.limits["language"]), language, scores)
-        elif registered.needs == "nsfw":
-            values = scores["nsfw", nsfw.agent.agent_id] = _nsfw(rows, still_in, read_images, nsfw)
-            batch = rows.append_column("nsfw", pa.array(values))
-        answer = registered.apply(batch, **chosen.limits)
-        if registered.needs is None and answer.score is not None:
-            scores[registered.measure, PROGRAM] = answer.score
-        # What was dropped before has no nsfw score, and NaN compares false: it must not look like a second failure.
-        answers[chosen.name] = Decision(answer.keep | ~still_in, answer.score, answer.threshold)
-        still_in &= answer.keep
+    for c in filters:
+        wanted = columns_of(c) if c.needs not in FREQUENCIES else {}
+        batch = scored_columns(rows, score, wanted)
+        _scored(batch, c, still_in)
+        answers[c.name] = FILTERS[c.name].apply(batch, **c.limits)
+        if c.needs not in FREQUENCIES:
+            still_in &= answers[c.name].keep
     sample_id = rows["sample_id"].to_numpy()
-    return first_failure("pool", sample_id, answers), _score_table(sample_id, scores)
+    numbers = {(kind, PROGRAM): rows[kind].to_numpy() for kind in counts}
+    return first_failure("pool", sample_id, answers), score_table(sample_id, numbers)
 
 
-def _complete(rows: pa.Table, filters: Sequence[Chosen]) -> None:
-    """Raise ValueError where a column or an image is missing."""
-    needed = {"sample_id", "image_id", "sha256", "text", "width", "height", "bytes"}
-    if any(chosen.limits.get("undetermined") == "declared" for chosen in filters):
-        needed.add("language")
-    if missing := sorted(needed - set(rows.column_names)):
-        raise ValueError(f"pool: the rows lack the columns {', '.join(missing)}")
-    without = rows.filter(rows["sha256"].is_null())["sample_id"]
-    if len(without):
-        raise ValueError(
-            f"pool: {len(without)} samples have no image, the first is {without[0]}; crawl should drop them"
-        )
+def _complete(counts: Mapping[str, np.ndarray], filters: Sequence[Chosen]) -> dict[str, np.ndarray]:
+    """The counts that the filters need; raises ValueError for one that is missing."""
+    wanted = [str(c.needs) for c in filters if c.needs in FREQUENCIES]
+    if missing := sorted(set(wanted) - set(counts)):
+        raise ValueError(f"pool: the counts lack {', '.join(missing)}; count them over the whole pool first")
+    return {kind: counts[kind] for kind in wanted}
 
 
-def _with_language(
-    rows: pa.Table, wanted: str, language: LanguageScorer, scores: dict[tuple[str, str], np.ndarray]
-) -> pa.Table:
-    """The rows with columns language_wanted and language_other; keeps both numbers as scores."""
-    found = language.probabilities(["" if text is None else text for text in rows["text"].to_pylist()], wanted)
-    scores[f"language:{wanted}", language.agent.agent_id] = found.wanted
-    scores["language:other", language.agent.agent_id] = found.other
-    return rows.append_column("language_wanted", pa.array(found.wanted)).append_column(
-        "language_other", pa.array(found.other)
-    )
-
-
-def _nsfw(rows: pa.Table, still_in: np.ndarray, read_images: ReadImages, nsfw: NsfwScorer) -> np.ndarray:
-    """(n,) scores, NaN for samples that are out; copies of one picture are scored once."""
-    hashes, ids = rows["sha256"].to_pylist(), rows["image_id"].to_pylist()
-    first: dict[bytes, int] = {}
-    for sha256, image_id, inside in zip(hashes, ids, still_in, strict=True):
-        if inside:
-            first.setdefault(sha256, image_id)
-    found = nsfw.scores(read_images(list(first.values()))) if first else np.empty(0)
-    by_hash = dict(zip(first, found, strict=True))
-    return np.array([by_hash.get(sha256, np.nan) if i else np.nan for sha256, i in zip(hashes, still_in, strict=True)])
-
-
-def _score_table(sample_id: np.ndarray, scores: dict[tuple[str, str], np.ndarray]) -> pa.Table:
-    """Table `score` from columns of numbers; NaN gives no row."""
-    tables = [TABLES["score"].empty()]
-    for (scorer, model), values in scores.items():
-        measured = ~np.isnan(values)
-        count = int(measured.sum())
-        columns = [sample_id[measured], pa.repeat(scorer, count), pa.repeat(model, count), values[measured]]
-        tables.append(pa.table(columns, TABLES["score"].schema.names).cast(TABLES["score"].schema))
-    keys = [(name, "ascending") for name in TABLES["score"].key]
-    return pa.concat_tables(tables).sort_by(keys).combine_chunks()
+def _scored(batch: pa.Table, chosen: Chosen, still_in: np.ndarray) -> None:
+    """Raise ValueError where a sample has no number although nothing that looks at it alone has dropped it."""
+    if chosen.needs is None or chosen.needs in FREQUENCIES:
+        return
+    asked = still_in if chosen.needs in PICTURE_SCORERS else np.ones(len(still_in), dtype=bool)
+    for column in columns_of(chosen).values():
+        without = asked & np.isnan(batch[column].to_numpy())
+        if without.any():
+            first = batch["sample_id"][int(np.argmax(without))]
+            raise ValueError(
+                f"pool: {int(without.sum())} samples have no score for {chosen.name}, the first is {first}"
+            )

@@ -14,21 +14,47 @@ from assets.provenance.decisions import Decision
 Filter = Callable[..., Decision]
 """A batch and limits by name -> what the filter says of each row."""
 
+TEXT_SCORERS = ("language", "profanity")
+PICTURE_SCORERS = ("nsfw", "watermark_text")
+"""Scorers that look at pictures, the cheaper one first; the others cost next to nothing beside them."""
+FREQUENCIES = ("text_images", "image_texts", "text_samples", "rare_tokens")
+"""Counts over the whole pool."""
+VECTORS = ("similarity", "rank")
+"""Numbers that need vectors of picture and text; the pool has none, so their filters decide after it."""
+NEEDS = (*TEXT_SCORERS, *PICTURE_SCORERS, *FREQUENCIES, *VECTORS)
+
 
 @dataclass(frozen=True)
 class Between:
-    """Numbers that a limit may have: `low` to `high`, both included."""
+    """Numbers that a limit may have: `low` to `high`, both included.
+
+    Attributes:
+        low: least.
+        high: greatest.
+        above: True where `low` itself is not allowed.
+        whole: True where only whole numbers are.
+        optional: True where the limit may be missing.
+    """
 
     low: float = 0.0
     high: float = math.inf
+    above: bool = False
+    whole: bool = False
+    optional: bool = False
 
     def refuse(self, value: Any) -> str | None:
         """What is wrong with a value; None if nothing is."""
+        if value is None and self.optional:
+            return None
         if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
             return "must be a number"
+        if self.above and value <= self.low:
+            return f"must be above {self.low:g}"
         if not self.low <= value <= self.high:
             wanted = f"at least {self.low:g}" if self.high == math.inf else f"between {self.low:g} and {self.high:g}"
             return f"must be {wanted}"
+        if self.whole and not float(value).is_integer():
+            return "must be a whole number"
         return None
 
 
@@ -58,9 +84,10 @@ class Registered:
         question: first line of its docstring.
         source: publication of the rule and of its default limit.
         measure: what its number is called in table `score`; filters that ask about one number share it.
-        needs: scorer whose columns it reads, `language` or `nsfw`; None if the sample's own columns are enough.
+        needs: one of `NEEDS`, whose columns it reads; None if the sample's own columns are enough.
         defaults: its limits and their defaults.
         allowed: values that each limit may have.
+        one_of: limits of which exactly one is a number, the others None.
         apply: the function.
     """
 
@@ -71,6 +98,7 @@ class Registered:
     needs: str | None
     defaults: Mapping[str, Any]
     allowed: Mapping[str, Allowed]
+    one_of: tuple[str, ...]
     apply: Filter
 
     def limits(self, key: str, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,7 +108,16 @@ class Registered:
                 raise ValueError(unknown(key, name, self.defaults))
             if problem := self.allowed[name].refuse(value):
                 raise ValueError(f"{key}.{name} is {value!r}, but {problem}")
-        return {**self.defaults, **given}
+        limits = {**self.defaults, **{name: self._plain(name, value) for name, value in given.items()}}
+        if self.one_of and sum(limits[name] is not None for name in self.one_of) != 1:
+            found = ", ".join(f"{name}: {limits[name]}" for name in self.one_of)
+            raise ValueError(f"{key}: give one of {' and '.join(self.one_of)} and set the rest to null, not {found}")
+        return limits
+
+    def _plain(self, name: str, value: Any) -> Any:
+        """A whole number as an int: recipes may read 8 as 8.0."""
+        allowed = self.allowed[name]
+        return int(value) if isinstance(allowed, Between) and allowed.whole and value is not None else value
 
 
 FILTERS: dict[str, Registered] = {}
@@ -88,7 +125,12 @@ FILTERS: dict[str, Registered] = {}
 
 
 def pool_filter(
-    name: str, source: str, measure: str | None = None, needs: str | None = None, **allowed: Allowed
+    name: str,
+    source: str,
+    measure: str | None = None,
+    needs: str | None = None,
+    one_of: tuple[str, ...] = (),
+    **allowed: Allowed,
 ) -> Callable[[Filter], Filter]:
     """Register a filter under a name.
 
@@ -96,23 +138,27 @@ def pool_filter(
         name: what recipes call it, and the reason of its drops.
         source: where the rule and its default limit come from.
         measure: name of its number in table `score`; without one the filter's own name.
-        needs: scorer it depends on.
+        needs: what it depends on, one of `NEEDS`.
+        one_of: limits of which exactly one must be given.
         allowed: values of its limits; a limit that is not listed may be any number from 0.
 
     Raises:
-        ValueError: if the name is taken, or the function has no question in its docstring.
+        ValueError: if the name is taken, nothing of that sort can be needed, or the function has no question in its
+            docstring.
     """
 
     def register(function: Filter) -> Filter:
         if name in FILTERS:
             raise ValueError(f"two pool filters are called {name!r}")
+        if needs is not None and needs not in NEEDS:
+            raise ValueError(f"pool filter {name!r} needs {needs!r}, but only {', '.join(NEEDS)} can be had")
         question = (function.__doc__ or "").strip().partition("\n")[0]
         if not question:
             raise ValueError(f"pool filter {name!r}: the first line of its docstring must say what it drops")
         parameters = inspect.signature(function).parameters.values()
         defaults = {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
         limits = {**dict.fromkeys(defaults, Between()), **allowed}
-        FILTERS[name] = Registered(name, question, source, measure or name, needs, defaults, limits, function)
+        FILTERS[name] = Registered(name, question, source, measure or name, needs, defaults, limits, one_of, function)
         return function
 
     return register

@@ -18,7 +18,7 @@ from assets.provenance.sql_files import SqlFile, read_sql
 from assets.provenance.tables import STAGES, TABLES, Table, describe
 from assets.release.attribution import ATTRIBUTED
 
-VIEWS = ("funnel", "sample_evidence", "why", "sources", "attribution_list")
+VIEWS = ("funnel", "sample_evidence", "why", "sources", "attribution_list", "fetch_outcome")
 """Views for people, in the order in which they build on each other; each is a file in `views/`."""
 
 IN_LAKE = frozenset({"embedding", "centroid", "tag", "completion"})
@@ -71,7 +71,7 @@ def build_database(
         with duckdb.connect(str(path), config=config) as connection:
             connection.begin()
             connection.execute(f"CREATE MACRO host(url) AS lower(regexp_extract(url, {_quoted(_HOST)}, 1))")
-            for table in TABLES.values():
+            for table in (table for table in TABLES.values() if not table.internal):
                 if table.name in ledger:
                     _copy_ledger(connection, table, ledger[table.name])
                 else:

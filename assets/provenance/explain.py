@@ -48,6 +48,8 @@ def explain(connection: duckdb.DuckDBPyConnection, sample_id: int) -> Story:
         attributions=_rows(connection, _ATTRIBUTION, {"sample": sample_id, **ids}),
         copies=copies,
         copy_count=copy_count,
+        origin=(_one(_rows(connection, _ORIGIN, sample_id, sample_id)) or {}).get("origin", ""),
+        attempts=_rows(connection, _ATTEMPTS, sample_id),
         decisions=_decisions(connection, sample_id),
         captions=_rows(connection, _CAPTIONS, sample_id),
         scores=_rows(connection, "FROM score WHERE sample_id = ? ORDER BY scorer, model", sample_id),
@@ -71,14 +73,22 @@ def _decisions(connection: duckdb.DuckDBPyConnection, sample_id: int) -> list[Ro
 _IDS = "SELECT min(sample_id), max(sample_id), count(*) FROM sample"
 _SAMPLE = """SELECT sample_id, page_record_id, image_record_id, image_id, page_url, image_url, position, alt, title,
     caption, heading, context, language, page_title FROM sample WHERE sample_id = ?"""
-_RECORD = """SELECT h.uri AS crawl_file, h.source, r.offset, r.length, r.url, epoch_us(r.fetched_at) AS fetched_us,
+_RECORD = """SELECT coalesce(r.file, h.uri) AS crawl_file, h.source, r.offset, r.length, r.url,
+    epoch_us(r.fetched_at) AS fetched_us,
     r.http_status, r.status, r.reason FROM record r LEFT JOIN shard h USING (shard_id) WHERE r.record_id = ?"""
+_ORIGIN = """SELECT uri || CASE kind WHEN 'links' THEN ', row ' || (coalesce(first_row, 0) + (?::UBIGINT & 4294967295))
+        WHEN 'images' THEN ', an image of that shard' ELSE '' END AS origin
+    FROM shard WHERE shard_id = (?::UBIGINT >> 32)"""
 _IMAGE = """SELECT lower(hex(sha256)) AS sha256, width, height, format, bytes, file, member
     FROM image WHERE image_id = ?"""
-_COPIES = f"""SELECT s.sample_id, s.page_url, r.image_license, r.verdict, o.decided_by, count(*) OVER () AS copies
+_COPIES = f"""SELECT s.sample_id, coalesce(s.page_url, s.image_url) AS page_url, r.image_license, r.verdict, o.decided_by,
+    count(*) OVER () AS copies
     FROM image i JOIN sample s USING (image_id)
     LEFT JOIN rights r USING (sample_id) LEFT JOIN occurrence o USING (sample_id)
     WHERE i.sha256 = unhex(?) AND s.sample_id <> ? ORDER BY s.sample_id LIMIT {MOST}"""
+_ATTEMPTS = """SELECT f.attempt, f.status, f.reason, f.detail, epoch_us(f.started_at) AS started_us, f.final_url
+    FROM sample s JOIN "fetch" f ON f.shard_id = s.shard_id AND f.url = s.image_url
+    WHERE s.sample_id = ? AND f.kind = 'image' ORDER BY f.attempt, f.started_at"""
 _EVIDENCE = """FROM sample_evidence WHERE sample_id = ?
     ORDER BY decided DESC, says = 'reserved' DESC, confidence DESC, rule, usage, byte_start, says"""
 _ATTRIBUTION = """SELECT field, value, rule, subject_type FROM attribution

@@ -103,7 +103,10 @@ def _ledger(build: Build, made: Manifest) -> dict[str, list[dict[str, Any]]]:
         for file in made.document["files"]
     ]
     rows = {name: ledger.rows(build.lake, name) for name in ("run", "build", "release")}
-    return {**rows, "artifact": artifacts}
+    # While hosts were asked nobody knew the build's id: a run belongs to the build that it completed.
+    completed = {row["run_id"]: row["build_id"] for row in rows["build"]}
+    runs = [{**row, "build_id": completed.get(row["run_id"], row["build_id"])} for row in rows["run"]]
+    return {**rows, "run": runs, "artifact": artifacts}
 
 
 def _enter_release(build: Build, made: Manifest) -> None:

@@ -17,11 +17,13 @@ class Story:
 
     Attributes:
         sample: addresses and texts.
-        page: record of the page: crawl file, offset, length, fetch time (ISO), status.
+        page: record of the page: crawl file, offset, length, fetch time (ISO), status; empty where there is no page.
+        origin: crawl file, and row of a list or an image shard.
         image_record: record of the image, likewise; None where the crawl has none.
         image: decoded image: hash (hexadecimal), size, format, file, member; None where there is none.
         rights: verdict and what decided; None where the sample never got so far.
         policy: name of the policy in force; None if unknown.
+        attempts: attempts to fetch the image, in order.
         licenses: license statements, deciding ones first.
         reservations: opt-out signals, those that reserve first.
         attributions: what was stated about author, title and source.
@@ -40,6 +42,8 @@ class Story:
     image: Row | None
     rights: Row | None
     policy: str | None
+    origin: str = ""
+    attempts: list[Row] = field(default_factory=list)
     licenses: list[Row] = field(default_factory=list)
     reservations: list[Row] = field(default_factory=list)
     attributions: list[Row] = field(default_factory=list)

@@ -50,13 +50,20 @@ def _outcome(story: Story) -> str:
 
 
 def _crawl(story: Story) -> Iterator[str]:
-    yield f"page    {plain(story.sample['page_url'])}, <img> {story.sample['position']}"
-    yield f"        {_record(story.page)}"
+    if story.sample["page_url"]:
+        yield f"page    {plain(story.sample['page_url'])}, <img> {story.sample['position']}"
+        yield f"        {_record(story.page)}"
+    else:
+        yield f"from    {plain(story.origin)}"
     yield f"image   {plain(story.sample['image_url'] or 'no address')}"
     if story.image_record:
         yield f"        {_record(story.image_record)}"
     else:
         yield "        not in the crawl"
+    for attempt in story.attempts:
+        why = f" {plain(attempt['reason'] or '', 60)}".rstrip()
+        said = f" ({plain(attempt['detail'], 60)})" if attempt["detail"] else ""
+        yield f"        fetch {attempt['attempt']}: {attempt['status']}{why}{said}, {_time(attempt['started_us'])}"
     if story.image:
         image = story.image
         size = f"{image['width']}x{image['height']}, {image['bytes']} bytes"

@@ -19,7 +19,9 @@ VECTOR16 = pa.list_(pa.float16())
 """Stands for a fixed-size list of float16; its length is the encoder's and is not part of the contract."""
 VECTOR32 = pa.list_(pa.float32())
 
-STAGES = ("crawl", "rights", "pool", "embeddings", "dedup", "decontaminate", "prune", "captions", "release")
+STAGES = (
+    "crawl", "rights", "pool", "embeddings", "agreement", "dedup", "decontaminate", "prune", "captions", "release",
+)  # fmt: skip
 """Values of `decision.stage`, in the order a sample meets them."""
 
 
@@ -33,6 +35,7 @@ class Table:
         schema: Arrow schema; each field's metadata holds its `description`.
         key: columns that identify a row and by which files are sorted.
         ledger: True for tables with clocks and names of runs, which stand outside the manifest hash.
+        internal: True for tables that stay in the lake: what they hold is in another table of the database.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Table:
     schema: pa.Schema
     key: tuple[str, ...]
     ledger: bool = False
+    internal: bool = False
 
     def empty(self) -> pa.Table:
         """A table of this schema without rows."""
@@ -87,38 +91,45 @@ def _cast(name: str, field: pa.Field, column: pa.ChunkedArray) -> tuple[pa.Chunk
         raise ValueError(f"table {name}: column {field.name} is {found} and not {field.type}: {error}") from error
 
 
-def _table(name: str, one_row_per: str, key: str, *columns: tuple, ledger: bool = False) -> Table:
+def _table(
+    name: str, one_row_per: str, key: str, *columns: tuple, ledger: bool = False, internal: bool = False
+) -> Table:
     """A table from (name, type, description) triples; a name that ends in `!` must never be null."""
     fields = [
         pa.field(column.rstrip("!"), kind, nullable=not column.endswith("!"), metadata={"description": text})
         for column, kind, text in columns
     ]
-    return Table(name, one_row_per, pa.schema(fields), tuple(key.split()), ledger)
+    return Table(name, one_row_per, pa.schema(fields), tuple(key.split()), ledger, internal)
 
 
 _ALL = [
     _table(
         "shard",
-        "crawl file that a build reads",
+        "crawl file that a build reads, or piece of a link list",
         "shard_id",
-        ("shard_id!", U32, "small integer given at registration, in sorted order of uri, from 1"),
+        ("shard_id!", U32, "small integer given at registration, in sorted order of uri and row, from 1"),
         ("source!", TEXT, "name of the source set in the recipe"),
         ("uri!", TEXT, "where the file lies, as the recipe names it"),
-        ("kind!", TEXT, "warc"),
+        ("kind!", TEXT, "warc, wat, links (rows of a list) or images (WebDataset tar)"),
         ("sha256", SHA256, "hash of the file's bytes; null where it could not be read"),
         ("bytes", U64, "size of the file; null where it could not be read"),
         ("supersedes", U32, "shard_id of an earlier state of the same uri, whose bytes have changed"),
+        ("first_row", U64, "links: first row of the list that belongs to the shard, from 0"),
+        ("rows", U64, "links: how many rows of the list belong to it"),
+        ("side_uri", TEXT, "images: Parquet file that came beside the tar"),
+        ("side_sha256", SHA256, "hash of that file"),
         ("status!", TEXT, "ok, missing or unreadable"),
         ("reason", TEXT, "what went wrong, in a sentence, where status is not ok"),
     ),
     _table(
         "record",
-        "record of a crawl file",
+        "record of a crawl file, answer of a host that was asked for an image, or image of an image shard",
         "record_id",
-        ("record_id!", U64, "shard_id << 32 | ordinal of the record in its file"),
-        ("shard_id!", U32, "crawl file it stands in"),
-        ("offset!", U64, "where the record starts in the crawl file, in bytes (for gzip: of the compressed member)"),
-        ("length", U64, "bytes the record takes in the crawl file; null where its end could not be found"),
+        ("record_id!", U64, "shard_id << 32 | ordinal of the record in its file; fetched ones count from 2^31"),
+        ("shard_id!", U32, "crawl file it stands in, or for which it was fetched"),
+        ("file", TEXT, "WARC file of fetched answers that holds it, relative to the home; null: the crawl file"),
+        ("offset!", U64, "where the record starts in its file, in bytes (for gzip: of the compressed member)"),
+        ("length", U64, "bytes the record takes in its file; null where its end could not be found"),
         (
             "type!",
             TEXT,
@@ -143,19 +154,24 @@ _ALL = [
         ("truncated", TEXT, "WARC-Truncated: length, time, disconnect …"),
         ("redirect_to", TEXT, "address a redirect points to, joined to the record's own"),
         ("body_bytes", U64, "length of the body after transfer and content decoding"),
+        ("page_images", TEXTS, "pages: addresses that og:image and its kin give for the whole page"),
     ),
     _table(
         "sample",
-        "<img> element of an archived page",
+        "<img> element of an archived page, row of a link list, or image of an image shard",
         "sample_id",
-        ("sample_id!", U64, "shard_id << 32 | ordinal of the img element in the shard, counted before any filter"),
+        (
+            "sample_id!",
+            U64,
+            "shard_id << 32 | ordinal of the img element, or of the row, in the shard, counted before any filter",
+        ),
         ("shard_id!", U32, "crawl file"),
-        ("page_record_id!", U64, "record of the page"),
-        ("page_url!", TEXT, "address of the page"),
+        ("page_record_id", U64, "record of the page; null where a list or an image shard does not name one"),
+        ("page_url", TEXT, "address of the page; null where nobody said"),
         (
             "image_record_id",
             U64,
-            "record that answered the image's address, after redirects; null if the crawl has none",
+            "record that answered the image's address, after redirects: in the crawl or fetched; null if there is none",
         ),
         ("image_id", U64, "decoded image; null where it is missing or was refused"),
         ("image_url", TEXT, "absolute address of the image; null if the element has none"),
@@ -172,7 +188,34 @@ _ALL = [
         ),
         ("language", TEXT, "declared language: nearest lang attribute, else the page's, as a primary subtag"),
         ("page_title", TEXT, "title of the page"),
-        ("position!", U32, "index of the element on its page, from 0, in document order"),
+        ("position!", U32, "index of the element on its page, from 0, in document order; 0 where there is no page"),
+    ),
+    _table(
+        "candidate",
+        "sample, as its crawl file alone tells it: before images are fetched and decoded",
+        "sample_id",
+        ("sample_id!", U64, "as in table sample, like all columns that are not described here"),
+        ("shard_id!", U32, "crawl file"),
+        ("page_record_id", U64, "record of the page"),
+        ("page_url", TEXT, "address of the page"),
+        ("image_record_id", U64, "record of the crawl file that answers the image's address; null if it has none"),
+        ("image_url", TEXT, "absolute address of the image"),
+        ("other_urls!", TEXTS, "alternatives"),
+        ("alt", TEXT, "alt attribute, or the text of a list"),
+        ("title", TEXT, "title attribute"),
+        ("caption", TEXT, "caption"),
+        ("heading", TEXT, "nearest heading before the element"),
+        ("context", TEXT, "text just before and after the element"),
+        ("text", TEXT, "what later stages pair with the image"),
+        ("language", TEXT, "declared language"),
+        ("page_title", TEXT, "title of the page"),
+        ("position!", U32, "index of the element on its page"),
+        ("expected_sha256", SHA256, "hash that a list states for the image"),
+        ("license", TEXT, "license that a list states for the image"),
+        ("reason", TEXT, "why the crawl file does not give the image's bytes; null if it does"),
+        ("score", F64, "number that decided, where there is one"),
+        ("threshold", F64, "limit it was held against, where there is one"),
+        internal=True,
     ),
     _table(
         "image",
@@ -187,8 +230,13 @@ _ALL = [
         ("format!", TEXT, "what the bytes are: JPEG, PNG, WEBP, GIF …, whatever the server said"),
         ("bytes!", U64, "size of the bytes as crawled"),
         ("frames!", U32, "number of frames; the first one counts"),
-        ("file!", TEXT, "tar that holds the bytes, relative to the home"),
+        ("file!", TEXT, "tar that holds the image, relative to the home"),
         ("member!", TEXT, "name in that tar"),
+        ("stored_sha256!", SHA256, "hash of the bytes in the tar: as crawled, or shrunk where the recipe asks for it"),
+        ("stored_bytes!", U64, "their size"),
+        ("stored_format!", TEXT, "their format"),
+        ("stored_width!", U32, "their width in pixels, upright"),
+        ("stored_height!", U32, "their height in pixels, upright"),
     ),
     _table(
         "license",
@@ -319,6 +367,14 @@ _ALL = [
         ("scorer!", TEXT, "what was measured: image_text_similarity, nsfw, language:en …"),
         ("model!", TEXT, "model and revision that gave it"),
         ("value", F32, "the score; null where the scorer could not answer"),
+    ),
+    _table(
+        "frequency",
+        "text or image that comes so often, or has words so rare, that a filter of the recipe drops it",
+        "kind key",
+        ("kind!", TEXT, "what was counted over the whole crawl: text_images, image_texts, text_samples or rare_tokens"),
+        ("key!", SHA256, "hash of the text, white space collapsed, or of the image's bytes"),
+        ("count!", U64, "how often it came; of rare_tokens how many of its words and pairs of words are rare"),
     ),
     _table(
         "embedding",
@@ -521,14 +577,25 @@ _ALL = [
     ),
     _table(
         "fetch",
-        "attempt to fetch an image that the crawl lacks",
-        "sample_id attempt",
-        ("sample_id!", U64, "sample"),
-        ("attempt!", U32, "from 1"),
+        "attempt to fetch an image that the crawl lacks, or the robots.txt of its host",
+        "shard_id kind url attempt started_at",
+        ("shard_id!", U32, "crawl file that named the address"),
+        ("kind!", TEXT, "image or robots"),
         ("url!", TEXT, "address asked for"),
-        ("status!", TEXT, "ok, failed or refused"),
-        ("reason", TEXT, "why"),
-        ledger=True,
+        ("attempt!", U32, "from 1, over all runs"),
+        ("status!", TEXT, "ok, failed or refused (not asked, or its answer not taken: robots.txt, opt-out, address)"),
+        ("reason", TEXT, "why it is not ok: http_404, timeout, robots_disallowed, x_robots_tag, private_address …"),
+        ("detail", TEXT, "what the host said or the system reported, in a few words"),
+        ("may_succeed!", BOOL, "a later run tries again"),
+        ("retry_at", TIME, "not before this time, where the host said so"),
+        ("started_at!", TIME, "when the attempt began"),
+        ("seconds!", F64, "how long it took"),
+        ("http_status", U16, "status code of the last answer"),
+        ("final_url", TEXT, "address of the last answer, after redirects"),
+        ("redirects!", U16, "redirects that were followed"),
+        ("bytes", U64, "size of the body as received"),
+        ("sha256", SHA256, "hash of the body as received"),
+        ("record_id", U64, "record that holds the answer; null if there is none"),
     ),
     _table(
         "eval_registry",

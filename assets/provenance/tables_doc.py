@@ -19,7 +19,7 @@ Generated from `assets/provenance/tables.py` by `python -m assets.provenance.tab
 Every table is Parquet in the lake and a table in `provenance.duckdb`, where the sentences below are comments
 (`SELECT column_name, comment FROM duckdb_columns() WHERE table_name = 'sample'`). Columns in **bold** are never null.
 Tables marked *ledger* have clocks and names of runs and stand outside the manifest's hash; tables marked *in the lake*
-are views over the lake's files in every database.
+are views over the lake's files in every database; what a table marked *not in the database* holds is in another one.
 """
 
 
@@ -46,7 +46,8 @@ def _contents() -> str:
 
 
 def _table(table: Table) -> str:
-    marks = [mark for mark, holds in (("ledger", table.ledger), ("in the lake", table.name in IN_LAKE)) if holds]
+    known = (("ledger", table.ledger), ("in the lake", table.name in IN_LAKE), ("not in the database", table.internal))
+    marks = [mark for mark, holds in known if holds]
     mark = f" *{', '.join(marks)}*" if marks else ""
     rows = "".join(f"| {_column(field)} | {_type(field)} | {_cell(describe(field))} |\n" for field in table.schema)
     key = ", ".join(f"`{column}`" for column in table.key)

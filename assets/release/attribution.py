@@ -47,14 +47,14 @@ def credit_line(row: Mapping[str, Any]) -> str:
     """Title, author, source and license in one line; what nobody stated is left out.
 
     Args:
-        row: work_title, creator, credit, copyright_notice, source_url, page_url, image_license, license_url.
+        row: work_title, creator, credit, copyright_notice, source_url, page_url, url, image_license, license_url.
     """
     author = row["creator"] or row["credit"] or row["copyright_notice"]
     work = f"“{row['work_title']}”" if row["work_title"] else "Image"
     terms = "no license stated" if row["image_license"] in (None, "NONE", "NOASSERTION") else row["image_license"]
     address = f" ({row['license_url']})" if row["license_url"] and terms == row["image_license"] else ""
     by = f" by {author}" if author else ""
-    return f"{work}{by}, {row['source_url'] or row['page_url']}, {terms}{address}"
+    return f"{work}{by}, {row['source_url'] or row['page_url'] or row['url']}, {terms}{address}"
 
 
 def attribution_csv(rows: pa.Table, members: pa.Table) -> str:
@@ -71,19 +71,47 @@ def attribution_csv(rows: pa.Table, members: pa.Table) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
-    wanted = ["sample_id", "status", "image_license", "source_url", *(c for c in COLUMNS if c in rows.column_names)]
+    made_from = [
+        "sha256",
+        "stored_sha256",
+        "width",
+        "height",
+        "original_width",
+        "original_height",
+        "image_format",
+        "url",
+    ]
+    wanted = [
+        "sample_id",
+        "status",
+        "image_license",
+        "source_url",
+        *made_from,
+        *(c for c in COLUMNS if c in rows.column_names),
+    ]
     for row in rows.select(wanted).to_pylist():
         if row["attribution"] is None:
             continue
         made = {
             **row,
             "file": files[row["sample_id"]],
-            "source": row["source_url"] or row["page_url"],
+            "source": row["source_url"] or row["page_url"] or row["url"],
             "license": row["image_license"],
-            "changes": UNCHANGED if row["status"] == "success" else ADDRESS_ONLY,
+            "changes": _changes(row),
         }
         writer.writerow([harmless_cell(made[name]) for name in COLUMNS])
     return out.getvalue()
+
+
+def _changes(row: Mapping[str, Any]) -> str:
+    """What was done to the image: licenses that ask for credit ask for this as well."""
+    if row["status"] != "success":
+        return ADDRESS_ONLY
+    if row["stored_sha256"] == row["sha256"]:
+        return UNCHANGED
+    before, after = (f"{row[f'{which}width']}x{row[f'{which}height']}" for which in ("original_", ""))
+    how = f"shrunk from {before} to {after}" if before != after else "written anew in the same size"
+    return f"{how}, as {row['image_format']}"
 
 
 def harmless_cell(value: str | None) -> str:

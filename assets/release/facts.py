@@ -131,7 +131,7 @@ SELECT stage, sum(n)::BIGINT, coalesce(sum(n) FILTER (kept), 0)::BIGINT, coalesc
     array_to_string((list(concat(reason, ' ', n) ORDER BY n DESC, reason) FILTER (NOT kept))[:5], ', ')
 FROM counted JOIN stage_order USING (stage) GROUP BY stage, position ORDER BY position"""
 _SOURCES = r"""SELECT h.source,
-    lower(regexp_extract(page_url, '^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:]*)', 1)) AS host,
+    lower(regexp_extract(coalesce(page_url, url), '^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:]*)', 1)) AS host,
     count(*) AS n, count(*) FILTER (r.status = 'success')
 FROM released r LEFT JOIN shard h ON h.shard_id = r.sample_id >> 32 GROUP BY ALL ORDER BY n DESC, host, h.source"""
 _LICENSES = """SELECT image_license, min(license_url), count(*) AS n, count(*) FILTER (status = 'success'),

@@ -25,9 +25,10 @@ COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "error_message": (TEXT, "always null; kept for readers of img2dataset's layout"),
     "width": (U32, "pixels, upright"),
     "height": (U32, "pixels, upright"),
-    "original_width": (U32, "same as width: bytes are as crawled"),
-    "original_height": (U32, "same as height: bytes are as crawled"),
-    "sha256": (TEXT, "hash of the image's bytes, hexadecimal"),
+    "original_width": (U32, "pixels of the image as crawled; differs from width where the recipe shrank it"),
+    "original_height": (U32, "pixels of the image as crawled"),
+    "sha256": (TEXT, "hash of the image's bytes as crawled, hexadecimal"),
+    "stored_sha256": (TEXT, "hash of the bytes in the tar; the same where they are as crawled"),
     "sample_id": (U64, "sample in the provenance database of the build"),
     "uid": (TEXT, "128-bit id of the pair: first half of SHA-256 over image hash and source text, hexadecimal"),
     "alt": (TEXT, "alt attribute as crawled, never rewritten"),
@@ -55,8 +56,8 @@ COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "page_title": (TEXT, "title of that page"),
     "page_record_id": (U64, "record of that page in the crawl"),
     "position": (U32, "index of the <img> on that page"),
-    "image_format": (TEXT, "what the bytes are: JPEG, PNG, WEBP …"),
-    "image_bytes": (U64, "size of the bytes"),
+    "image_format": (TEXT, "what the bytes in the tar are: JPEG, PNG, WEBP …"),
+    "image_bytes": (U64, "their size"),
     "similarity": (F32, "cosine of image and source text"),
     "scores": (pa.list_(SCORE), "all scores, with the model that gave each"),
     "cluster_id": (U32, "concept the sample belongs to"),
@@ -161,7 +162,8 @@ def _complete(rows: pa.Table) -> pa.Table:
 
 _MADE_FROM = ["sample_id", "sha256", "source_text", "verdict", "attribution_needed"]
 _CREDITED = [
-    "work_title", "creator", "credit", "copyright_notice", "source_url", "page_url", "image_license", "license_url",
+    "work_title", "creator", "credit", "copyright_notice", "source_url", "page_url", "url", "image_license",
+    "license_url",
 ]  # fmt: skip
 
 _JOIN = f"""
@@ -185,8 +187,9 @@ attributed AS ({ATTRIBUTED.format(samples="(SELECT * FROM sample SEMI JOIN candi
 SELECT
     s.sample_id, s.image_url AS url, s.alt, s.title, s.caption AS figcaption, s.heading, s.context, s.language,
     s.page_url, s.page_title, s.page_record_id, s.position, s.text AS source_text,
-    i.width, i.height, i.width AS original_width, i.height AS original_height, lower(hex(i.sha256)) AS sha256,
-    i.format AS image_format, i.bytes AS image_bytes, i.file, i.member,
+    i.stored_width AS width, i.stored_height AS height, i.width AS original_width, i.height AS original_height,
+    lower(hex(i.sha256)) AS sha256, lower(hex(i.stored_sha256)) AS stored_sha256,
+    i.stored_format AS image_format, i.stored_bytes AS image_bytes, i.file, i.member,
     c.text AS caption, c.kind AS caption_kind, c.model AS caption_model, w.synthetic, w.fused,
     r.image_license, r.text_license, coalesce(g.output_terms, r.caption_terms) AS caption_terms,
     r.obligations, r.verdict, r.reservation,

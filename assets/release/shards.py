@@ -151,9 +151,9 @@ def _with_bytes(rows: list[dict[str, Any]], read: ReadImages) -> Iterator[tuple[
         run_rows = list(run)
         images = read(file, [row["member"] for row in run_rows])
         for row, data in zip(run_rows, images, strict=True):
-            if hashlib.sha256(data).hexdigest() != row["sha256"]:
+            if hashlib.sha256(data).hexdigest() != row["stored_sha256"]:
                 raise ReleaseError(
-                    f"{file}: member {row['member']} of sample {row['sample_id']} is not what was crawled; "
+                    f"{file}: member {row['member']} of sample {row['sample_id']} is not what the crawl stored; "
                     "delete that file and run the build again"
                 )
             yield row, data
@@ -192,11 +192,11 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
 
 def _verify_tar(tar: Path, shard: pa.Table) -> None:
     """Read a tar again: keys, hashes of images and captions must be those of its rows."""
-    expected = shard.select(["key", "sha256", "caption", "image_format"]).to_pylist()
+    expected = shard.select(["key", "stored_sha256", "caption", "image_format"]).to_pylist()
     found = 0
     for (key, parts), row in zip(read_shard(tar), expected, strict=False):
         image = parts.get(extension_of(row["image_format"]), b"")
-        same = key == row["key"] and hashlib.sha256(image).hexdigest() == row["sha256"]
+        same = key == row["key"] and hashlib.sha256(image).hexdigest() == row["stored_sha256"]
         if not same or parts.get("txt") != row["caption"].encode() or json.loads(parts["json"])["key"] != key:
             raise ReleaseError(f"{tar}: sample {row['key']} does not read back; check the disk and run again")
         found += 1

@@ -23,7 +23,7 @@ from orchestration.recipe import Recipe
 from orchestration.stages import check, stage
 from resources.lake import local_path
 
-DECIDING = ("crawl", "rights", "pool", "embeddings", "dedup", "selection", "captions")
+DECIDING = ("crawl", "rights", "pool", "embeddings", "agreement", "dedup", "selection", "captions")
 
 WEAK_ENCODER = (
     "Vectors come from the embedded encoder, whose projection was trained on 2,867 drawings: its image-text score orders"
@@ -69,8 +69,10 @@ def _show(build: Build) -> dict[str, str]:
         "evidence",
         "rights",
         "licenses",
+        "scores",
         "pool",
         "embeddings",
+        "agreement",
         "dedup",
         "membership",
         "selection",
@@ -100,7 +102,7 @@ def release(work: Work) -> Mapping[str, pa.Table]:
         "license": work.read("licenses", "license"),
         "policy": work.read("licenses", "policy"),
         "caption": work.read("captions", "caption"),
-        "score": pa.concat_tables([work.read("pool", "score"), work.read("embeddings", "score")]),
+        "score": pa.concat_tables([work.read(step, "score") for step in ("scores", "pool", "embeddings")]),
         "attribution": work.read("evidence", "attribution"),
         "cluster_member": work.read("membership"),
         "agent": work.read("agents"),

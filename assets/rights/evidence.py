@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from assets.crawl.image_shards import read_image
 from assets.crawl.nesting import too_deep
-from assets.crawl.warc import WarcRecord, iter_records
+from assets.crawl.urls import join
+from assets.crawl.warc import HTML, WarcRecord, iter_records
+from assets.crawl.wat import read_wat
 from assets.rights.addresses import origin_and_path
-from assets.rights.findings import Evidence, Findings, Subject, Where
-from assets.rights.http_rules import read_headers, read_reservation_metas
-from assets.rights.image_rules import read_image
-from assets.rights.licenses import NOASSERTION
+from assets.rights.findings import Evidence, Findings, Subject, Unplaced, Where
+from assets.rights.http_rules import read_headers, read_meta_reservations, read_reservation_metas
+from assets.rights.image_rules import read_image as read_image_bytes
+from assets.rights.licenses import NOASSERTION, license_of_url, license_of_value
 from assets.rights.markup import MAX_PAGE, Page
-from assets.rights.page_rules import Images, mark_outside, read_markup
+from assets.rights.page_rules import LICENSE_METAS, Images, mark_outside, read_markup
 from assets.rights.site_rules import SITE_PATHS, SiteFile, Target, read_sites
 from assets.rights.structured import read_structured
 
 MAX_REDIRECTS = 5
 ORDINAL = (1 << 32) - 1
-HTML = {"text/html", "application/xhtml+xml"}
 
 
 @dataclass(frozen=True)
@@ -35,40 +39,117 @@ class _Wanted:
     sites: dict[int, list[tuple[str, str]]]
 
 
+@dataclass(frozen=True)
+class Sources:
+    """Where the bytes of a shard are.
+
+    Attributes:
+        path: the crawl file.
+        kind: warc, wat, links or images.
+        fetched: WARC files of fetched answers, oldest first, by how table `record` names them.
+        max_body: as the crawl stage read them; what is longer was not a sample either.
+    """
+
+    path: str | os.PathLike[str]
+    kind: str = "warc"
+    fetched: Mapping[str, Path] = field(default_factory=dict)
+    max_body: int = 32 << 20
+
+
 def collect_evidence(
-    path: str | os.PathLike[str], shard_id: int, record: pa.Table, sample: pa.Table, max_body: int = 32 << 20
+    sources: Sources, shard_id: int, record: pa.Table, sample: pa.Table, stated: Mapping[int, str] | None = None
 ) -> Evidence:
-    """All statements about licenses, opt-outs and credits in one crawl file.
+    """All statements about licenses, opt-outs and credits in one shard.
 
     Args:
-        path: the crawl file.
+        sources: its bytes.
         shard_id: its number, upper half of its record and sample ids.
-        record: table `record` of the shard.
+        record: table `record` of the shard, fetched answers included.
         sample: table `sample` of the shard, before any filter.
-        max_body: as the crawl stage read it; what is longer was not a sample either.
+        stated: licenses that a link list states, by sample_id.
     """
     records = {row["record_id"]: row for row in record.to_pylist()}
     samples = sample.to_pylist()
     wanted = _wanted(records, samples)
     findings = Findings()
     files: list[SiteFile] = []
-    for found in iter_records(path, max_body=max_body):
-        record_id = shard_id << 32 | found.ordinal
+    for record_id, found in _records(sources, shard_id, records):
         if record_id in wanted.pages:
             _read_page(found, records[record_id], wanted.pages[record_id], findings)
         if record_id in wanted.images:
             _read_image(found, record_id, findings)
         for kind, origin in wanted.sites.get(record_id, ()):
             files.append(SiteFile(kind, origin, record_id, found.fetched_at, found.body))
+    if sources.kind == "wat":
+        _read_wat_pages(sources, shard_id, wanted, findings)
+    if sources.kind == "images":
+        _read_members(sources, records, wanted, findings)
+    _read_list(shard_id, stated or {}, findings)
     read_sites(files, _targets(records, wanted, samples), findings)
     return findings.evidence()
+
+
+def _records(
+    sources: Sources, shard_id: int, records: Mapping[int, dict[str, Any]]
+) -> Iterator[tuple[int, WarcRecord]]:
+    """WARC records with their ids: of the crawl file, if it is one, and of what was fetched."""
+    if sources.kind == "warc":
+        for found in iter_records(sources.path, max_body=sources.max_body):
+            yield shard_id << 32 | found.ordinal, found
+    ids = {(row["file"], row["offset"]): i for i, row in records.items() if row["file"] is not None}
+    for name, path in sources.fetched.items():
+        for found in iter_records(path, max_body=sources.max_body):
+            yield ids[name, found.offset], found
+
+
+def _read_wat_pages(sources: Sources, shard_id: int, wanted: _Wanted, findings: Findings) -> None:
+    """Header fields, meta elements and license links of pages, as a WAT file tells them: without places."""
+    unplaced = Unplaced(findings)
+    for record in iter_records(sources.path, max_body=sources.max_body):
+        record_id = shard_id << 32 | record.ordinal
+        if record_id not in wanted.pages:
+            continue
+        page = read_wat(record.body)
+        url, subject, where = page.url or "", Subject("page", record_id), Where(record_id, "body", None, None)
+        read_headers(page.header_bytes, url, subject, page.fetched_at, unplaced)
+        read_meta_reservations(page.metas, subject, where, page.fetched_at, unplaced)
+        for rule, value in read_wat_licenses(page.metas, page.license_links):
+            joined = join(url, value) if rule == "wat_rel" else None
+            spdx_id = license_of_url(joined) if joined else license_of_value(value)
+            findings.license(subject, rule, spdx_id or NOASSERTION, value, where)
+
+
+def read_wat_licenses(metas: Sequence[tuple[str, str]], links: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """(rule, value) of everything in a WAT record that states a license for its page."""
+    yield from (("wat_rel", url) for url in links)
+    yield from (("wat_meta", content) for name, content in metas if name.strip().lower() in LICENSE_METAS)
+
+
+def _read_members(sources: Sources, records: Mapping[int, dict[str, Any]], wanted: _Wanted, findings: Findings) -> None:
+    """What the images of an image shard say of themselves, as far as whoever wrote the shard left it in them."""
+    for record_id in wanted.images:
+        row = records[record_id]
+        if row["file"] is None:
+            data = read_image(sources.path, row["offset"], row["length"])
+            read_image_bytes(data, record_id, row["fetched_at"], findings)
+
+
+def _read_list(shard_id: int, stated: Mapping[int, str], findings: Findings) -> None:
+    """Licenses that a link list states: second hand, so below what any page or file says."""
+    where = Where(shard_id << 32, "body", None, None)
+    for sample_id, value in stated.items():
+        if value.strip() in ("", "?"):
+            continue
+        spdx_id = license_of_url(value) or license_of_value(value) or NOASSERTION
+        findings.license(Subject("sample", sample_id), "list_license", spdx_id, value, where)
 
 
 def _wanted(records: dict[int, dict[str, Any]], samples: list[dict[str, Any]]) -> _Wanted:
     pages: dict[int, list[dict[str, Any]]] = defaultdict(list)
     images: dict[int, str] = {}
     for row in samples:
-        pages[row["page_record_id"]].append(row)
+        if row["page_record_id"] is not None:
+            pages[row["page_record_id"]].append(row)
         if row["image_record_id"] is not None:
             images[row["image_record_id"]] = records[row["image_record_id"]]["url"] or ""
     return _Wanted(pages, images, _site_records(records))
@@ -122,7 +203,7 @@ def _addresses(sample: dict[str, Any]) -> list[str]:
 def _read_image(found: WarcRecord, record_id: int, findings: Findings) -> None:
     read_headers(found.header_bytes, found.url or "", Subject("image", record_id), found.fetched_at, findings)
     if (found.mime or "") not in HTML:
-        read_image(found.body, record_id, found.fetched_at, findings)
+        read_image_bytes(found.body, record_id, found.fetched_at, findings)
 
 
 def _targets(records: dict[int, dict[str, Any]], wanted: _Wanted, samples: list[dict[str, Any]]) -> list[Target]:

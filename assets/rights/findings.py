@@ -56,6 +56,10 @@ RULES = {
     "http_link_page": Rule(PAGE_RANK, 0.8),
     "page_meta": Rule(75, 0.7),
     "jsonld_page": Rule(80, 0.7),
+    # A WAT file has a page's links, but not where on the page they stand; a list says what somebody else found.
+    "wat_rel": Rule(81, 0.6),
+    "wat_meta": Rule(82, 0.6),
+    "list_license": Rule(85, 0.5),
     "xmp_web_page": Rule(UNREAD_RANK, 0.5),
     "jsonld_unread": Rule(UNREAD_RANK, 0.5),
     "metadata_unread": Rule(UNREAD_RANK, 0.5),
@@ -154,6 +158,34 @@ class Findings:
             _table("reservation_evidence", self._reservations),
             _table("attribution", self._attributions),
         )
+
+
+class Unplaced(Findings):
+    """Findings whose bytes cannot be told: what was read is somebody's summary of them."""
+
+    def __init__(self, found: Findings) -> None:
+        """Everything goes to `found`, without places."""
+        self._found = found
+
+    def license(
+        self, subject: Subject, rule: str, spdx_id: str, value: str, where: Where, confidence: float | None = None
+    ) -> None:
+        """One statement of a license."""
+        self._found.license(subject, rule, spdx_id, value, where._replace(start=None, end=None), confidence)
+
+    def reservation(
+        self,
+        subject: Subject,
+        rule: str,
+        usage: str,
+        decision: str,
+        value: str,
+        where: Where,
+        observed_at: datetime | None,
+    ) -> None:
+        """One opt-out signal."""
+        place = where._replace(start=None, end=None)
+        self._found.reservation(subject, rule, usage, decision, value, place, observed_at)
 
 
 def shorten(value: str) -> str:

@@ -90,20 +90,32 @@ def _links(lines: list[Line], url: str, subject: Subject, observed_at: datetime 
 def read_reservation_metas(page: Page, observed_at: datetime | None, findings: Findings) -> None:
     """Robots meta elements, tdm-reservation and RSL links of a page, about that page and so about what it shows."""
     subject = Subject("page", page.record_id)
-    names = agent_names()
     for node in page.tree.css("meta[name][content]")[:2000]:
-        name = (node.attributes.get("name") or "").strip().lower()
-        content = node.attributes.get("content") or ""
-        if name == "robots" or name in names:
-            _meta_robots(content, subject, page.where(node), observed_at, findings)
-        elif name == "tdm-reservation":
-            decision = tdm_reservation(content) or "unknown"
-            findings.reservation(subject, "tdmrep_meta", "tdm", decision, content, page.where(node), observed_at)
+        meta = (node.attributes.get("name") or "", node.attributes.get("content") or "")
+        read_meta_reservations([meta], subject, page.where(node), observed_at, findings)
     for node in page.tree.css("link[rel][type]")[:2000]:
         is_rsl = (node.attributes.get("type") or "").lower().startswith(RSL_TYPE)
         if is_rsl and "license" in (node.attributes.get("rel") or "").lower().split():
             value = node.attributes.get("href") or ""
             findings.reservation(subject, "rsl_link", "ai_train", "conditional", value, page.where(node), observed_at)
+
+
+def read_meta_reservations(
+    metas: Iterable[tuple[str, str]],
+    subject: Subject,
+    where: Where,
+    observed_at: datetime | None,
+    findings: Findings,
+) -> None:
+    """(name, content) of meta elements that speak of robots or of text and data mining."""
+    names = agent_names()
+    for written, content in metas:
+        name = written.strip().lower()
+        if name == "robots" or name in names:
+            _meta_robots(content, subject, where, observed_at, findings)
+        elif name == "tdm-reservation":
+            decision = tdm_reservation(content) or "unknown"
+            findings.reservation(subject, "tdmrep_meta", "tdm", decision, content, where, observed_at)
 
 
 def _meta_robots(

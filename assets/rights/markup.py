@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from selectolax.lexbor import LexborHTMLParser, LexborNode
+from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser, LexborNode
 
 from assets.crawl.html import SILENT
 from assets.crawl.urls import join
@@ -97,7 +97,8 @@ class Page:
         self.body, self.record_id, self.url = body, record_id, url
         encoding = _codec(charset)
         marked = _marked(body) if _by_bytes(encoding) else body
-        self.tree = LexborHTMLParser(marked.decode(encoding, "replace"))
+        # With events, every <option> costs as much as all before it.
+        self.tree = LexborHTMLParser(marked.decode(encoding, "replace"), options=LexborDocumentOptions.WO_EVENTS)
         base = self.tree.css_first("base[href]")
         self.base = (base and join(url, base.attributes.get("href") or "")) or url
         self._contexts: dict[int, Context] = {}

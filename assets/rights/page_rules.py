@@ -174,7 +174,7 @@ def _plain_links(page: Page, findings: Findings) -> None:
                 findings.license(subject, "page_link", spdx_id, node.attributes.get("href") or "", page.where(node))
 
 
-_META_LICENSE = {
+LICENSE_METAS = {
     "dc.rights",
     "dc.license",
     "dcterms.rights",
@@ -184,6 +184,7 @@ _META_LICENSE = {
     "rights",
     "og:license",
 }
+"""Names of meta elements that state a page's license."""
 _META_FIELDS = {
     "author": "creator",
     "dc.creator": "creator",
@@ -197,7 +198,7 @@ def _metas(page: Page, findings: Findings) -> None:
     for node in page.tree.css("meta[content]")[:MAX_LINKS]:
         name = (node.attributes.get("name") or node.attributes.get("property") or "").strip().lower()
         content = node.attributes.get("content") or ""
-        if name in _META_LICENSE:
+        if name in LICENSE_METAS:
             # dc.rights is often a bare copyright notice: it names an owner, and a license only where it names one.
             spdx_id = license_of_value(content) or (NOASSERTION if name.endswith("license") else None)
             if spdx_id:

@@ -8,8 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.crawl.stage import MIB, records, segment_files
 from assets.provenance.decisions import kept_ids
-from assets.rights.evidence import collect_evidence
+from assets.rights.evidence import Sources, collect_evidence
 from assets.rights.licenses import license_table
 from assets.rights.policy import Policy, load_policy
 from assets.rights.twins import twins as find_twins
@@ -34,11 +35,15 @@ def _nothing(recipe: Recipe) -> None:
     return None
 
 
+def _limits(recipe: Recipe) -> object:
+    return recipe.crawl.model_dump(include={"max_body_mib"})
+
+
 @stage(
     group="rights",
     tables=EVIDENCE,
-    reads=["crawl"],
-    section=_nothing,
+    reads=["candidates", "fetch", "crawl"],
+    section=_limits,
     code=["assets.rights.evidence"],
     libraries=["fastwarc", "selectolax", "lxml", "license-expression", "http-sf", "tldextract"],
     per_shard=True,
@@ -46,9 +51,13 @@ def _nothing(recipe: Recipe) -> None:
 def evidence(work: Work) -> Mapping[str, pa.Table]:
     """What pages, headers, files and robots.txt say of licenses and of training: every finding with rule and byte range."""
     assert work.shard is not None
-    found = collect_evidence(
-        local_path(work.crawl_file()), work.shard.shard_id, work.read("crawl", "record"), work.read("crawl", "sample")
+    sources = Sources(
+        local_path(work.crawl_file()), work.shard.kind, segment_files(work), work.config["max_body_mib"] * MIB
     )
+    stated = work.read("candidates", "candidate", ["sample_id", "license"])
+    stated = stated.filter(stated["license"].is_valid())
+    licenses = dict(zip(stated["sample_id"].to_pylist(), stated["license"].to_pylist(), strict=True))
+    found = collect_evidence(sources, work.shard.shard_id, records(work), work.read("crawl", "sample"), licenses)
     return {name: getattr(found, name) for name in EVIDENCE}
 
 

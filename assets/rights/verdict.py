@@ -107,7 +107,9 @@ def _place(row: dict[str, Any], outside: set[int], owned: set[int]) -> dict[str,
 
 
 def _subjects(row: dict[str, Any]) -> tuple[tuple[str, int], ...]:
-    subjects = [("sample", row["sample_id"]), ("page", row["page_record_id"])]
+    subjects = [("sample", row["sample_id"])]
+    if row["page_record_id"] is not None:
+        subjects.append(("page", row["page_record_id"]))
     if row["image_record_id"] is not None:
         subjects.append(("image", row["image_record_id"]))
     return tuple(subjects)
@@ -253,7 +255,9 @@ def _other_host(row: dict[str, Any], policy: Policy) -> bool:
     if not row["image_url"] or row["image_url"].startswith("data:"):
         return False
     domain = registrable_domain(row["image_url"])
-    return domain != registrable_domain(row["page_url"]) and domain not in policy.page_scope.cdn_allow
+    # Without a page there is no page's license that could fail to reach the image.
+    page = registrable_domain(row["page_url"]) if row["page_url"] else domain
+    return domain != page and domain not in policy.page_scope.cdn_allow
 
 
 def _with_text(decided: Decided, row: dict[str, Any], page: list[Statement], policy: Policy) -> Decided:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from assets.crawl.html import MAX_IMAGES, PageRefused, parse_page
+from assets.crawl.html import MAX_IMAGES, MAX_PAGE_IMAGES, PageRefused, parse_page
 
 DIR = "http://a.example/dir"
 PAGE = f"{DIR}/page.html"
@@ -54,7 +54,10 @@ def test_a_base_element_moves_relative_addresses_and_may_be_relative_itself():
     assert image('<base href="http://[broken"><img src=x.png>').url == "http://a.example/dir/x.png"
 
 
-@pytest.mark.parametrize("name", ["data-src", "data-original", "data-lazy-src"])
+@pytest.mark.parametrize(
+    "name",
+    ["data-src", "data-original", "data-lazy-src", "data-orig-src", "data-cfsrc", "nitro-lazy-src", "data-lazy-img"],
+)
 def test_a_lazy_address_is_the_image_and_src_only_a_stand_in(name):
     found = image(f'<img src="blank.gif" {name}="real.jpg">')
     assert found.url == "http://a.example/dir/real.jpg"
@@ -66,6 +69,53 @@ def test_a_name_that_may_mean_something_else_counts_only_if_it_names_an_image(na
     assert image(f'<img src="real.jpg" {name}="true">').url == f"{DIR}/real.jpg"
     assert image(f'<img src="real.jpg" {name}="/page.html">').url == f"{DIR}/real.jpg"
     assert image(f'<img src="blank.gif" {name}="/real.webp?w=9">').url == "http://a.example/real.webp?w=9"
+
+
+def test_a_pattern_of_addresses_stands_for_its_largest_width():
+    html = '<img src="s.jpg" data-src="p_{width}x.jpg" data-widths="[180, 1080, 360]">'
+    assert image(html).url == f"{DIR}/p_1080x.jpg"
+    assert image('<img src="s.jpg" data-src="p_{width}x.jpg">').url == f"{DIR}/s.jpg"
+
+
+@pytest.mark.parametrize("name", ["data-orig-file", "data-large_image", "data-zoom-image", "data-old-hires"])
+def test_a_larger_version_that_the_element_names_is_an_alternative(name):
+    found = image(f'<img src="s.jpg" {name}="/big.jpg?x=1">')
+    assert (found.url, found.other_urls) == (f"{DIR}/s.jpg", ["http://a.example/big.jpg?x=1"])
+    assert image(f'<img src="s.jpg" {name}="true">').other_urls == []
+
+
+@pytest.mark.parametrize("name", ["data-srcset", "data-lazy-srcset", "data-opt-srcset", "nitro-lazy-srcset"])
+def test_sets_that_are_loaded_late_are_read_like_srcset(name):
+    assert image(f'<img src="blank.gif" {name}="s.jpg 1x, l.jpg 2x">').url == f"{DIR}/l.jpg"
+    html = f'<picture><source {name}="a.webp 1x, b.webp 2x"><img src=x.jpg></picture>'
+    assert image(html).other_urls == [f"{DIR}/a.webp", f"{DIR}/b.webp"]
+
+
+def test_sources_of_another_picture_inside_are_not_alternatives():
+    html = "<picture><img src=x.jpg><picture><source srcset=y.webp><img src=z.jpg></picture></picture>"
+    assert [i.other_urls for i in images(html)] == [[], [f"{DIR}/y.webp"]]
+
+
+def test_images_that_stand_for_a_page_are_its_own_and_open_graph_s_come_first():
+    html = (
+        '<base href="/b/"><link rel="image_src" href="four.png"><meta name="twitter:image" content="//c.example/three.png">'
+        '<meta property="og:image" content="one.png#x"><meta property="OG:Image:secure_url" content="https://d.example/2.png">'
+        '<meta property="og:image" content="one.png"><meta property="og:image" content="data:image/png;base64,AA">'
+        '<meta property="og:image:width" content="600"><img src=a.png>'
+    )
+    page = parse_page(html, PAGE)
+    assert page.og_images == [
+        "http://a.example/b/one.png",
+        "https://d.example/2.png",
+        "http://a.example/b/four.png",
+        "http://c.example/three.png",
+    ]
+    assert [i.url for i in page.images] == ["http://a.example/b/a.png"]
+
+
+def test_however_many_images_a_page_names_for_itself_a_few_are_kept():
+    html = "".join(f'<meta property=og:image content="{n}.png">' for n in range(5000))
+    assert parse_page(html, PAGE).og_images == [f"{DIR}/{n}.png" for n in range(MAX_PAGE_IMAGES)]
 
 
 def test_an_address_that_holds_its_data_is_a_stand_in_where_there_is_another():
@@ -148,6 +198,29 @@ def test_texts_next_to_an_image_are_bounded_and_near():
     assert max(len(found.before), len(found.after)) <= 300
 
 
+def test_white_space_of_the_source_leaves_room_for_the_text():
+    found = image(
+        "<p>"
+        + "far  \n\t  away " * 50
+        + f"<p>near</p>{' ' * 5000}<img src=a>{' ' * 5000}<p>next</p>"
+        + " and   on" * 90
+    )
+    assert found.before.endswith("far away near")
+    assert found.after.startswith("next and on")
+    assert len(found.before) == len(found.after) == 300
+
+
+def test_words_stay_apart_or_together_across_images_as_they_do_on_the_page():
+    one, two, three = images("a<img src=1>b <img src=2>c<p><img src=3>d")
+    assert (one.before, one.after) == ("a", "b c d")
+    assert (two.before, two.after) == ("ab", "c d")
+    assert (three.before, three.after) == ("ab c", "d")
+
+
+def test_the_title_of_a_drawing_is_not_that_of_the_page():
+    assert parse_page("<svg><title>icon</title></svg>", PAGE).title is None
+
+
 def test_language_is_inherited_and_the_nearest_wins():
     html = (
         '<html lang="en-US"><img src=0><div lang="de"><p><img src=1></p><p lang="zh-Hant"><img src=2></p>'
@@ -187,6 +260,12 @@ def test_characters_that_no_text_needs_are_dropped():
         "<img src=x.png " + "a=b " * 100_000 + ">",
         '<img src=x.png srcset="' + "y.png 1w," * 100_000 + '">',
         "<p>" + "word " * 500_000 + "<img src=x.png>",
+        "<figure><img src=x.png>" * 5000 + "<i></i>" * 50_000 + "<img src=x.png>",
+        "<figure><figcaption><img src=x.png>" * 2500 + "word " * 500_000 + "<img src=x.png>",
+        "<h1><div><img src=x.png>" * 2500 + "word " * 500_000 + "<img src=x.png>",
+        "<picture><img src=x.png>" * 5000 + "<source srcset=y.png>" * 20_000 + "<img src=x.png>",
+        "<select>" + "<option>a" * 100_000 + "</select><img src=x.png>",
+        "<div lang=de>" * 5000 + "<img src=x.png lang=fr>" * 20_000,
     ],
 )
 def test_a_page_made_to_be_slow_still_gives_its_image_in_time(html):

@@ -12,6 +12,8 @@ from PIL import Image
 from assets.crawl.images import ImageRefused, ImageTar, decode, decode_file, perceptual_hash, read_members
 from tests.crawl.warcs import picture
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
 
 def refused(data, **options):
     with pytest.raises(ImageRefused) as caught:

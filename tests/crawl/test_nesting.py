@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from assets.crawl.nesting import MAX_OPEN, too_deep
+from assets.crawl.nesting import MAX_ATTRIBUTES, MAX_OPEN, too_deep
 
 MANY = MAX_OPEN + 1
 
@@ -62,6 +62,47 @@ def test_formatting_that_every_paragraph_makes_again_is_counted():
 def test_formatting_written_alike_is_made_again_three_times_and_a_link_once():
     assert not too_deep(b"<p><font size=2>x" * 9000)
     assert not too_deep(b"".join(b"<p><a href=%d>x" % n for n in range(9000)))
+
+
+def names(count, sign=b"%d"):
+    return b" ".join(b"a" + sign % n for n in range(count))
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<img " + names(20_000) + b">",
+        b"<img " + names(20_000).replace(b" ", b"/") + b">",
+        b"<img " + names(20_000, b'%d=">"') + b">",
+        b"<img " + names(20_000, b"%d='<b>'") + b">",
+        b"<img " + names(20_000, b'%d=""').replace(b" ", b"") + b">",
+        b"<svg><style><a " + names(20_000) + b">",
+        b"<svg><title><a b </title " + names(20_000) + b">",
+        ("<img " + names(20_000).decode() + ">").encode("utf-16"),
+    ],
+)
+def test_an_element_of_thousands_of_attributes_is_found_whatever_hides_it(page):
+    assert too_deep(page)
+
+
+def test_what_only_looks_like_thousands_of_attributes_is_none():
+    assert not too_deep(b"<script>for(i=0;i<n " + names(20_000) + b"</script><p>x")
+    assert not too_deep(b"<!-- <img " + names(20_000) + b"> --><p>x")
+    assert not too_deep(b"<img " + b"a=b " * 100_000 + b">")
+    assert not too_deep(b"<img " + names(MAX_ATTRIBUTES) + b">" + b"<p>text " * 9000)
+    assert not too_deep(b'<img src=a alt="' + b"x > y " * 9000 + b'">')
+
+
+def test_bodies_whose_attributes_add_up_are_counted():
+    assert too_deep(b"".join(b"<body a%d=b>" % n for n in range(20_000)))
+    assert too_deep(b"".join(b"<HTML a%d=b>" % n for n in range(20_000)))
+    assert not too_deep(b"<body>" + b"<p>text" * 9000)
+
+
+def test_many_tags_within_many_open_elements_are_too_much_though_neither_is_alone():
+    assert not too_deep(b"<div>" * 18_000)
+    assert not too_deep(b"<li></li>" * 200_000)
+    assert too_deep(b"<div>" * 18_000 + b"<li></li>" * 200_000)
 
 
 def test_drawings_close_their_own_shapes():

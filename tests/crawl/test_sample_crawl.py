@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from assets.crawl.shard import CrawlSettings, crawl_shard
+from tests.crawl.shards import crawl_warc
 
 CRAWL = Path(__file__).resolve().parents[2] / "examples" / "crawl"
 MISSING = {"image_not_in_crawl", "http_404", "data_url", "no_address"}
@@ -19,9 +19,7 @@ def crawled(tmp_path_factory):
     folder = tmp_path_factory.mktemp("crawled")
     found = {}
     for number in range(1, 6):
-        shard = crawl_shard(
-            CRAWL / f"sample-{number:05d}.warc.gz", number, folder / f"{number}.tar", "image.tar", CrawlSettings()
-        )
+        shard = crawl_warc(CRAWL / f"sample-{number:05d}.warc.gz", number, folder / f"{number}.tar")
         images = {row["image_id"]: row for row in shard.image.to_pylist()}
         for sample, decision in zip(shard.sample.to_pylist(), shard.decision.to_pylist(), strict=True):
             assert sample["sample_id"] == decision["sample_id"]

@@ -5,19 +5,20 @@ import hashlib
 
 import pytest
 
-from assets.crawl.images import read_members
-from assets.crawl.shard import CrawlSettings, crawl_shard
+from assets.crawl.candidates import ReadSettings
+from assets.crawl.images import DecodeSettings, read_members
 from assets.provenance.tables import conform
+from tests.crawl.shards import crawl_warc
 from tests.crawl.warcs import block, http, member, picture, response, write
 
 PAGE = "http://a.example/"
 RED = picture("red")
 
 
-def crawl(folder, *records, **settings):
+def crawl(folder, *records, reading=None, decoding=None, **limits):
     path = write(folder / "x.warc.gz", *records)
-    shard = crawl_shard(path, 7, folder / "image.tar", "lake/image.tar", CrawlSettings(**settings))
-    for name in ("record", "sample", "image", "decision"):
+    shard = crawl_warc(path, 7, folder / "image.tar", "lake/image.tar", reading, decoding, **limits)
+    for name in ("record", "candidate", "sample", "image", "decision"):
         assert getattr(shard, name).equals(conform(name, getattr(shard, name)))
     return shard
 
@@ -64,7 +65,7 @@ def test_images_are_found_in_an_uncompressed_file(tmp_path):
     path = tmp_path / "x.warc"
     blue = picture("blue")
     path.write_bytes(page("a.png", "b.png") + png("a.png") + png("b.png", blue))
-    shard = crawl_shard(path, 1, tmp_path / "image.tar", "image.tar", CrawlSettings())
+    shard = crawl_warc(path, 1, tmp_path / "image.tar")
     assert list(read_members(tmp_path / "image.tar", shard.image["member"].to_pylist())) == [RED, blue]
 
 
@@ -87,11 +88,11 @@ def test_an_image_that_is_none_costs_its_own_samples_alone(tmp_path, answer, rea
 
 def test_a_limit_that_was_passed_is_given_with_the_number(tmp_path):
     big = picture("red", (100, 50))
-    shard = crawl(tmp_path, page("a.png"), png("a.png", big), max_pixels=4999)
+    shard = crawl(tmp_path, page("a.png"), png("a.png", big), decoding=DecodeSettings(max_pixels=4999))
     assert shard.decision.select(["reason", "score", "threshold"]).to_pylist() == [
         {"reason": "too_many_pixels", "score": 5000.0, "threshold": 4999.0}
     ]
-    shard = crawl(tmp_path, page("a.png"), png("a.png", big), max_image_bytes=len(big) - 1)
+    shard = crawl(tmp_path, page("a.png"), png("a.png", big), max_bytes=len(big) - 1)
     assert shard.decision.select(["reason", "score", "threshold"]).to_pylist() == [
         {"reason": "too_large", "score": float(len(big)), "threshold": float(len(big) - 1)}
     ]
@@ -173,7 +174,7 @@ def test_addresses_are_compared_as_browsers_write_them(tmp_path):
 
 def test_the_first_non_empty_text_role_is_the_text(tmp_path):
     html = b'<figure><img src=a.png alt=" " title=" A \n title "><figcaption>Caption</figcaption></figure><img src=b alt=B title=T>'
-    shard = crawl(tmp_path, response(PAGE, html), text_roles=("alt", "title", "caption"))
+    shard = crawl(tmp_path, response(PAGE, html), reading=ReadSettings(("alt", "title", "caption")))
     assert shard.sample["text"].to_pylist() == ["A title", "B"]
     assert shard.sample["caption"].to_pylist() == ["Caption", None]
     assert crawl(tmp_path, response(PAGE, html)).sample["text"].to_pylist() == [None, "B"]
@@ -225,7 +226,9 @@ def test_a_page_nested_too_deep_is_an_error_with_a_reason(tmp_path):
 
 
 def test_a_page_over_the_limit_is_an_error_with_a_reason_and_the_next_is_read(tmp_path):
-    shard = crawl(tmp_path, page("a.png" * 99), page("b.png", url=PAGE + "2"), png("b.png"), max_page_bytes=200)
+    shard = crawl(
+        tmp_path, page("a.png" * 99), page("b.png", url=PAGE + "2"), png("b.png"), reading=ReadSettings(max_page=200)
+    )
     assert shard.record["reason"].to_pylist() == ["too_large", None, None]
     assert shard.sample["page_url"].to_pylist() == [PAGE + "2"]
 
@@ -244,7 +247,7 @@ def test_a_page_without_content_type_is_a_page_if_it_begins_like_one(tmp_path):
 
 
 def test_rows_beyond_one_batch_keep_their_order(tmp_path, monkeypatch):
-    monkeypatch.setattr("assets.crawl.shard.BATCH", 2)
+    monkeypatch.setattr("assets.crawl.rows.BATCH", 2)
     names = [f"{n}.png" for n in range(5)]
     shard = crawl(tmp_path, page(*names), *(png(name) for name in names))
     assert shard.sample["position"].to_pylist() == [0, 1, 2, 3, 4]
@@ -266,7 +269,7 @@ def test_every_damaged_image_costs_itself_alone(tmp_path):
 def test_a_file_without_a_whole_record_gives_empty_tables(tmp_path, data):
     path = tmp_path / "x.warc.gz"
     path.write_bytes(data)
-    shard = crawl_shard(path, 1, tmp_path / "image.tar", "image.tar", CrawlSettings())
+    shard = crawl_warc(path, 1, tmp_path / "image.tar")
     assert (shard.sample.num_rows, shard.image.num_rows, shard.decision.num_rows) == (0, 0, 0)
     assert shard.record["status"].to_pylist() == ["error"] * (1 if data else 0)
 
@@ -275,6 +278,6 @@ def test_crawling_twice_gives_equal_tables_and_equal_bytes(tmp_path):
     path = write(
         tmp_path / "x.warc.gz", page("a.png", "b.png", "no.png"), png("a.png"), png("b.png", picture("blue")), http(b"")
     )
-    one, two = (crawl_shard(path, 1, tmp_path / f"{n}.tar", "image.tar", CrawlSettings()) for n in "12")
+    one, two = (crawl_warc(path, 1, tmp_path / f"{n}.tar") for n in "12")
     assert one == two
     assert (tmp_path / "1.tar").read_bytes() == (tmp_path / "2.tar").read_bytes()

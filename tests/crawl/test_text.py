@@ -59,3 +59,21 @@ def test_what_is_no_address_is_its_own_form_and_joins_to_nothing():
     assert same("not an address") == "not an address"
     assert join("not an address", "x.png") is None
     assert join("http://a.example/", "mailto:a@a.example") is None
+
+
+@pytest.mark.parametrize(
+    "base", ["http://A.example:80/x/y.html?q#f", "https://a.example", "http://a.example/x//", "data:,x", "no"]
+)
+def test_paths_that_need_no_parser_mean_what_the_parser_makes_of_them(base):
+    import random
+
+    import ada_url
+
+    pick = random.Random(0)
+    for _ in range(2000):
+        reference = "".join(pick.choices("ab1-_./%:?\\", k=pick.randint(1, 8)))
+        try:
+            expected = ada_url.join_url(base, reference)
+        except ValueError:
+            expected = ""
+        assert join(base, reference) == (expected if expected.startswith(("http://", "https://", "data:")) else None)

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 import brotli
 import pytest
 
+from assets.crawl.answers import Answer, Answers, digest_key
 from assets.crawl.warc import iter_records, read_record
-from tests.crawl.warcs import block, http, member, response, write
+from tests.crawl.warcs import block, dictionary, dictionary_frame, frame, http, member, response, write
 
 A = response("http://a.example/1", b"<p>one</p>")
 B = response("http://a.example/2", b"<p>two</p>")
@@ -32,7 +33,7 @@ def urls(records):
     return [record.url for record in records]
 
 
-@pytest.mark.parametrize("wrap", [member, bytes], ids=["gzip", "plain"])
+@pytest.mark.parametrize("wrap", [member, bytes, frame], ids=["gzip", "plain", "zstd"])
 def test_records_come_in_order_with_the_places_where_they_stand(tmp_path, wrap):
     parts = [wrap(record) for record in (A, B, C)]
     records = read(tmp_path, b"".join(parts))
@@ -46,7 +47,7 @@ def test_records_come_in_order_with_the_places_where_they_stand(tmp_path, wrap):
     ]
 
 
-@pytest.mark.parametrize("wrap", [member, bytes], ids=["gzip", "plain"])
+@pytest.mark.parametrize("wrap", [member, bytes, frame], ids=["gzip", "plain", "zstd"])
 def test_a_record_read_again_at_its_offset_is_the_same_record(tmp_path, wrap):
     for record in read(tmp_path, b"".join(wrap(r) for r in (A, B, C))):
         again = read_record(tmp_path / "x.warc", record.offset)
@@ -88,7 +89,9 @@ def chunks(*parts):
         (["Content-Encoding: deflate"], zlib.compress(b"hello hello")),
         (["Content-Encoding: deflate"], raw_deflate(b"hello hello")),
         (["Content-Encoding: br"], brotli.compress(b"hello hello")),
+        (["Content-Encoding: zstd"], frame(b"hello hello")),
         (["Content-Encoding: identity"], b"hello hello"),
+        (["Content-Encoding: UTF-8"], b"hello hello"),
         (["Transfer-Encoding: chunked"], chunks(b"hello ", b"hello")),
         (["Transfer-Encoding: Chunked", "Content-Encoding: GZIP"], chunks(*map(bytes, zip(gzip.compress(b"hello hello"))))),
         (["Content-Encoding: gzip, br"], brotli.compress(gzip.compress(b"hello hello"))),
@@ -109,6 +112,7 @@ def test_bodies_are_decoded(tmp_path, headers, sent):
         (["Content-Encoding: gzip"], b"\x1f\x8b\x08rubbish and more rubbish"),
         (["Content-Encoding: br"], brotli.compress(b"hello" * 100)[:-2]),
         (["Content-Encoding: br"], b"\xff\xff\xff"),
+        (["Content-Encoding: zstd"], frame(b"hello" * 100)[:-2]),
         (["Content-Encoding: zpaq"], b"hello"),
         (["Transfer-Encoding: chunked"], b"5\r\nhel"),
         (["Transfer-Encoding: chunked"], b"5\r\nhello\r\nnot hex\r\n"),
@@ -125,6 +129,7 @@ def test_a_body_that_cannot_be_decoded_is_an_error_with_a_reason(tmp_path, heade
         ("gzip", gzip.compress(bytes(9 << 20))),
         ("deflate", zlib.compress(bytes(9 << 20))),
         ("br", brotli.compress(bytes(9 << 20), quality=5)),
+        ("zstd", frame(bytes(9 << 20))),
         ("gzip, gzip", gzip.compress(gzip.compress(bytes(9 << 20)))),
         ("identity", bytes(9 << 20)),
     ],
@@ -251,9 +256,11 @@ def test_what_is_no_http_answer_is_an_error(tmp_path, content):
     assert (record.status, record.reason) == ("error", "bad_http")
 
 
-def test_a_body_that_the_crawler_cut_off_is_an_error(tmp_path):
-    record = only(tmp_path, response("http://a.example/", b"half", WARC_Truncated="length"))
+def test_an_image_that_the_crawler_cut_off_is_an_error_and_a_page_is_read_as_far_as_it_goes(tmp_path):
+    record = only(tmp_path, response("http://a.example/", b"half", "image/png", WARC_Truncated="length"))
     assert (record.status, record.reason, record.truncated) == ("error", "truncated", "length")
+    record = only(tmp_path, response("http://a.example/", b"half", WARC_Truncated="length"))
+    assert (record.status, record.reason, record.truncated) == ("ok", None, "length")
 
 
 def test_records_that_answer_no_address_are_other(tmp_path):
@@ -323,3 +330,138 @@ def test_a_missing_file_is_an_error_of_the_system(tmp_path):
 def test_reading_where_no_record_starts_is_a_broken_record(tmp_path, offset):
     record = read_record(write(tmp_path / "x.warc.gz", A), offset)
     assert (record.type, record.status, record.body) == ("broken", "error", b"")
+
+
+@pytest.mark.parametrize("packed", [bytes, frame], ids=["as it is", "compressed"])
+def test_a_dictionary_at_the_start_of_a_file_reads_every_record_of_it(tmp_path, packed):
+    words = dictionary()
+    start, frames = dictionary_frame(packed(words)), [frame(record, words) for record in (A, B, C)]
+    records = read(tmp_path, start + b"".join(frames))
+    assert [(r.url, r.status) for r in records] == [(url, "ok") for url in ABC]
+    assert [r.offset for r in records] == [len(start), len(start) + len(frames[0]), len(start + frames[0] + frames[1])]
+    assert [r.length for r in records] == [len(part) for part in frames]
+    for record in records:
+        assert read_record(tmp_path / "x.warc", record.offset).body == record.body
+
+
+@pytest.mark.parametrize("start", [dictionary_frame(b"no dictionary"), dictionary_frame(frame(b"x")[:9]), b""])
+def test_without_its_dictionary_a_file_is_broken_and_nothing_worse(tmp_path, start):
+    records = read(tmp_path, start + b"".join(frame(record, dictionary()) for record in (A, B)))
+    assert {(r.type, r.status) for r in records} == {("broken", "error")}
+    assert sum(r.length for r in records) <= (tmp_path / "x.warc").stat().st_size
+
+
+def test_a_damaged_frame_loses_itself_alone(tmp_path):
+    for at in range(10, len(frame(B)) - 4, 7):
+        damaged = bytearray(frame(B))
+        damaged[at] ^= 0xFF
+        records = read(tmp_path, frame(A) + bytes(damaged) + frame(C))
+        assert (records[0].url, records[0].status) == (ABC[0], "ok")
+        assert (records[-1].url, records[-1].status) == (ABC[2], "ok")
+
+
+def test_wherever_a_file_of_frames_is_cut_off_the_records_before_stand(tmp_path):
+    first, second = frame(A), frame(B)
+    for cut in range(len(first) + 1, len(first) + len(second)):
+        records = read(tmp_path, (first + second)[:cut])
+        assert (records[0].url, records[0].status, records[0].length) == (ABC[0], "ok", len(first))
+        # Of a frame whose check sum alone is cut off, everything is there.
+        assert [r.status for r in records[1:]] == ["ok" if cut >= len(first) + len(second) - 4 else "error"], cut
+
+
+def test_records_that_share_a_frame_are_errors_since_no_offset_leads_to_them(tmp_path):
+    records = read(tmp_path, frame(A + B + C))
+    assert [(r.status, r.reason) for r in records] == [("ok", None)] + [("error", "not_record_compressed")] * 2
+
+
+@pytest.mark.parametrize("size", [0, 1, 200, 300, 70_000, 140_000])
+def test_the_last_frame_of_a_file_is_as_long_as_it_is(tmp_path, size):
+    import random
+
+    noise = random.Random(size).randbytes(size)
+    for body in (noise, bytes(size), noise + bytes(size)):
+        data = frame(response("http://a.example/1", body))
+        (record,) = read(tmp_path, data)
+        assert (record.status, record.length) == ("ok", len(data))
+
+
+def test_a_revisit_says_which_record_it_repeats(tmp_path):
+    record = only(
+        tmp_path,
+        block(
+            "revisit",
+            "http://a.example/",
+            b"HTTP/1.1 304 Not Modified\r\n\r\n",
+            WARC_Refers_To="<urn:uuid:1>",
+            WARC_Refers_To_Target_URI="<http://b.example/>",
+            WARC_Refers_To_Date="2020-01-02T03:04:05Z",
+            WARC_Record_ID="<urn:uuid:2>",
+        ),
+    )
+    assert (record.identifier, record.refers_to) == ("<urn:uuid:2>", "<urn:uuid:1>")
+    assert record.refers_to_url == "http://b.example/"
+    assert record.refers_to_date == datetime(2020, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def test_metadata_of_a_page_comes_with_its_block(tmp_path):
+    record = only(tmp_path, block("metadata", "http://a.example/", b'{"Envelope": 1}', "application/json"))
+    assert (record.status, record.body, record.mime) == ("other", b'{"Envelope": 1}', "application/json")
+
+
+def test_a_header_that_was_cut_off_gives_way_to_that_of_the_record_after_it(tmp_path):
+    records = read(tmp_path, member(A) + member(B[:60]) + member(C))
+    assert (records[-1].url, records[-1].body) == (ABC[2], b"<p>three</p>")
+
+
+SHA1 = "sha1:" + "AAAQEAYEAUDAOCAJBIFQYDIOB4IBCEQT"
+SHA1_HEX = "SHA-1:" + bytes(range(20)).hex().upper()
+OTHER = "sha1:" + "B" * 32
+FIRST = {"WARC_Record_ID": "<urn:uuid:1>", "WARC_Date": "2020-01-02T03:04:05Z"}
+
+
+@pytest.mark.parametrize(
+    ("digest", "fields", "found"),
+    [
+        (SHA1, {}, True),
+        (SHA1_HEX, {}, True),
+        (OTHER, {}, False),
+        (None, {}, False),
+        (None, {"WARC_Refers_To": "<urn:uuid:1>"}, True),
+        (None, {"WARC_Refers_To": "<urn:uuid:9>"}, False),
+        (None, {"WARC_Refers_To_Target_URI": "http://A.example/a.png"}, True),
+        (None, {"WARC_Refers_To_Target_URI": "http://a.example/a.png", "WARC_Refers_To_Date": FIRST["WARC_Date"]}, True),
+        (None, {"WARC_Refers_To_Target_URI": "http://a.example/a.png", "WARC_Refers_To_Date": "2021-01-02T03:04:05Z"}, False),
+        (None, {"WARC_Refers_To_Target_URI": "http://a.example/c.png"}, False),
+        (OTHER, {"WARC_Refers_To": "<urn:uuid:1>"}, False),
+        ("md5:" + "0" * 32, {"WARC_Refers_To": "<urn:uuid:1>"}, True),
+    ],
+)  # fmt: skip
+def test_a_revisit_stands_for_the_record_that_it_names(tmp_path, digest, fields, found):
+    first = response("http://a.example/a.png", b"picture", WARC_Payload_Digest=SHA1, **FIRST)
+    head = b"HTTP/1.1 200 OK\r\n\r\n"
+    revisit = block("revisit", "http://a.example/b.png", head, WARC_Payload_Digest=digest, **fields)
+    answers = Answers()
+    for record in read(tmp_path, member(first) + member(revisit)):
+        answers.add(record, record.ordinal, None)
+    answer = answers.follow("http://a.example/b.png")
+    assert (
+        (isinstance(answer, Answer) and answer.record_id == 0)
+        if found
+        else answer == ("image_in_other_file", None, None)
+    )
+
+
+@pytest.mark.parametrize("digest", ["", "sha1", "sha1:", "sha1:x", "sha1:" + "1" * 32, "sha1:\udfff" + "A" * 31, "x:y"])
+def test_a_digest_that_is_none_stays_as_it_is(digest):
+    assert digest_key(digest) == digest
+
+
+def test_a_damaged_dictionary_breaks_its_file_and_nothing_else(tmp_path):
+    words = dictionary()
+    frames = b"".join(frame(record, words) for record in (A, B))
+    for at in range(4, 200, 13):
+        damaged = bytearray(words)
+        damaged[at] ^= 0xFF
+        records = read(tmp_path, dictionary_frame(bytes(damaged)) + frames)
+        assert records
+        assert {r.status for r in records} <= {"ok", "error"}

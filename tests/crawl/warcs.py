@@ -6,7 +6,10 @@ import gzip
 import io
 from pathlib import Path
 
+from fastwarc.stream_io import ZstdWriter, zstd_train_dictionary_from_samples
 from PIL import Image
+
+from assets.crawl.warc import ZSTD_DICTIONARY
 
 
 def block(
@@ -53,3 +56,33 @@ def picture(
     stream = io.BytesIO()
     Image.new(mode, size, color).save(stream, kind, **options)
     return stream.getvalue()
+
+
+def frame(record: bytes, dictionary: bytes | None = None) -> bytes:
+    """A record as a Zstandard frame of its own; with a dictionary the frame refers to it and does not hold it."""
+    stream = _Kept()
+    with ZstdWriter(stream, dictionary=dictionary) as writer:
+        writer.write(record)
+    data = stream.getvalue()
+    if data.startswith(ZSTD_DICTIONARY):
+        # The writer puts the dictionary before each frame; in a WARC file it stands once, at the start.
+        data = data[8 + int.from_bytes(data[4:8], "little") :]
+    return data
+
+
+def dictionary_frame(content: bytes) -> bytes:
+    """The skippable frame at the start of a .warc.zst."""
+    return ZSTD_DICTIONARY + len(content).to_bytes(4, "little") + content
+
+
+def dictionary() -> bytes:
+    """A small Zstandard dictionary, trained on records like those of the tests."""
+    samples = [response(f"http://a.example/{n}", b"<p>word %d</p>" % n * (n % 9 + 1)) for n in range(400)]
+    return bytes(zstd_train_dictionary_from_samples(samples, 2048))
+
+
+class _Kept(io.BytesIO):
+    """What is written stays readable after it is closed."""
+
+    def close(self) -> None:
+        pass

@@ -5,11 +5,11 @@ import pyarrow as pa
 import pytest
 
 from assets.dedup.dedup import DedupSettings, deduplicate, preference
-from assets.dedup.exact import exact_twins
+from assets.dedup.exact import collapse, exact_twins
 from assets.provenance.tables import conform
 
 
-def sample(sample_id, degrees, sha=None, phash=None, side=100, verdict="allow", score=0.3):
+def sample(sample_id, degrees, sha=None, phash=None, side=100, verdict="allow", score=0.3, url=None, text=None):
     """A sample whose vector points in a direction of the plane; bytes of its own unless `sha` says otherwise."""
     return {
         "sample_id": sample_id,
@@ -19,6 +19,8 @@ def sample(sample_id, degrees, sha=None, phash=None, side=100, verdict="allow", 
         "height": side,
         "verdict": verdict,
         "score": score,
+        "image_url": url,
+        "text": text,
         "degrees": degrees,
     }
 
@@ -32,6 +34,8 @@ SCHEMA = pa.schema(
         ("height", pa.uint32()),
         ("verdict", pa.string()),
         ("score", pa.float32()),
+        ("image_url", pa.string()),
+        ("text", pa.string()),
     ]
 )
 
@@ -232,3 +236,36 @@ def test_exact_twins_point_to_the_preferred_row_over_chunks_and_a_missing_hash_h
     hashes = pa.chunked_array([pa.array([b"a", b"b"]), pa.array([b"a", None, None, b"b"])])
     assert exact_twins(hashes, np.array([2, 1, 0, 3, 4, 5])).tolist() == [2, 1, 2, 3, 4, 1]
     assert exact_twins(pa.array([], pa.binary()), np.empty(0, np.int64)).tolist() == []
+
+
+def test_one_sample_per_address_stays_where_the_recipe_asks():
+    samples = [sample(n, 30 * n, url=url) for n, url in enumerate(["u", "v", "u", None, None])]
+    assert kept(decide(*samples)) == [0, 1, 2, 3, 4]
+    table = decide(*samples, same_url=True)
+    assert kept(table) == [0, 1, 3, 4]
+    assert told(table, 2) == ("url_duplicate", None, None, 0)
+
+
+def test_one_sample_per_perceptual_hash_and_text_stays_where_the_recipe_asks():
+    pairs = [(7, "a"), (7, "b"), (7, "a"), (8, "a"), (None, "a"), (None, "a"), (7, None), (7, None)]
+    samples = [sample(n, 20 * n, phash=phash, text=text) for n, (phash, text) in enumerate(pairs)]
+    table = decide(*samples, same_phash_and_text=True)
+    assert kept(table) == [0, 1, 3, 4, 5, 6, 7]
+    assert told(table, 2) == ("phash_text_duplicate", None, None, 0)
+
+
+def test_whoever_stays_in_a_samples_place_stays_itself_over_chains_of_equals():
+    a, b = sample(1, 0, sha="x", url="u"), sample(2, 40, sha="x", url="v")
+    c, d = sample(3, 80, url="u", phash=1, text="t"), sample(4, 120, phash=1, text="t", side=200)
+    table = decide(a, b, c, d, same_url=True, same_phash_and_text=True)
+    assert kept(table) == [1, 4]
+    assert (told(table, 2)[0], told(table, 2)[3]) == ("exact_duplicate", 1)
+    assert (told(table, 3)[0], told(table, 3)[3]) == ("url_duplicate", 1)
+
+
+def test_equals_collapse_column_by_column_each_among_what_is_left():
+    first, second = pa.array(["a", "a", "b", None]), pa.array(["x", "y", "x", "y"])
+    twin, level, alone = collapse([first, second], np.array([0, 1, 2, 3]))
+    assert twin.tolist() == [0, 0, 0, 3]
+    assert level.tolist() == [-1, 0, 1, -1]
+    assert alone.tolist() == [0, 3]

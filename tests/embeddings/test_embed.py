@@ -132,29 +132,11 @@ def test_every_input_sample_has_one_decision_and_only_decodable_ones_have_vector
     assert decision["stage"].to_pylist() == ["embeddings"] * 3
 
 
-def test_a_threshold_drops_by_decision_and_leaves_the_vectors(tars):
-    rows = tars.rows(
-        (1, "a.tar", "red.png", "red"), (2, "a.tar", "red.png", "green"), (3, "a.tar", "broken.png", "red")
-    )
-    settings = EmbedSettings(min_similarity=0.5)
-    embedding, score, decision = embed_shard(rows, tars.read, ColorEncoder().lazy(), settings=settings)
-    kept, dropped, refused = (decisions(decision)[i] for i in (1, 2, 3))
-    assert kept[:2] == (True, None)
-    assert dropped[:2] == (False, "similarity")
-    assert dropped[2] == pytest.approx(0.01 / 1.01, abs=1e-3)
-    assert dropped[3] == 0.5
-    assert refused[1] == "not_decodable"
-    assert embedding["sample_id"].to_pylist() == score["sample_id"].to_pylist() == [1, 2]
-    assert dropped[2] == score["value"][1].as_py()
-
-
-def test_a_pair_exactly_at_the_threshold_stays(tars):
-    rows = tars.rows((1, "a.tar", "red.png", "green"))
-    _, score, _ = embed_shard(rows, tars.read, ColorEncoder().lazy())
-    value = score["value"][0].as_py()
-    for limit, kept in ((value, True), (np.nextafter(value, 2), False)):
-        _, _, decision = embed_shard(rows, tars.read, ColorEncoder().lazy(), settings=EmbedSettings(float(limit)))
-        assert decision["kept"].to_pylist() == [kept]
+def test_the_place_of_a_text_among_others_is_a_score_where_somebody_asks(tars):
+    rows = tars.rows((1, "a.tar", "red.png", "red"), (2, "a.tar", "red.png", "green"))
+    _, score, _ = embed_shard(rows, tars.read, ColorEncoder().lazy(), settings=EmbedSettings(rank=(1, 0)))
+    places = {row["sample_id"]: row["value"] for row in score.to_pylist() if row["scorer"] == "image_text_rank"}
+    assert places == {1: 1, 2: 2}
 
 
 def test_the_same_bytes_and_the_same_words_are_encoded_once(tars):
@@ -212,12 +194,6 @@ def test_a_tar_that_cannot_be_read_is_an_error_of_the_shard_and_not_a_dropped_sa
 
     with pytest.raises(OSError, match="the disk is gone"):
         embed_shard(tars.rows((1, "a.tar", "red.png", "red")), read, ColorEncoder().lazy())
-
-
-def test_rows_that_share_nothing_with_the_score_have_its_number_in_their_decision(tars):
-    rows = tars.rows((1, "a.tar", "red.png", "red"), (2, "a.tar", "green.png", "red"))
-    embedding, score, decision = embed_shard(rows, tars.read, ColorEncoder().lazy())
-    assert decision["score"].to_pylist() == score["value"].to_pylist() == cosine(embedding).tolist()
 
 
 def test_cosine_divides_by_the_lengths_that_float16_left():

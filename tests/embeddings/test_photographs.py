@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 
 from assets.crawl.images import read_members
-from assets.crawl.shard import CrawlSettings, crawl_shard
 from assets.embeddings.cache import as_matrix
 from assets.embeddings.checks import unit_and_finite
 from assets.embeddings.embed import embed_shard
 from resources.encoder import EncoderSettings, lazy_encoder
+from tests.crawl.shards import crawl_warc
 
 CRAWL = Path(__file__).resolve().parents[2] / "examples" / "crawl"
 HOW_MANY = 24
 
 
 def test_photographs_lie_nearer_to_their_own_titles_than_to_others(tmp_path):
-    crawled = crawl_shard(CRAWL / "sample-00003.warc.gz", 3, tmp_path / "3.tar", "3.tar", CrawlSettings())
+    crawled = crawl_warc(CRAWL / "sample-00003.warc.gz", 3, tmp_path / "3.tar", "3.tar")
     image = crawled.image.select(["image_id", "sha256", "file", "member"])
     rows = crawled.sample.select(["sample_id", "image_id", "text"]).join(image, "image_id", join_type="inner")
     rows = rows.rename_columns({"sha256": "image_sha256"}).sort_by("sample_id").slice(1, HOW_MANY)  # 0 is the logo

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from assets.provenance.tables import TABLES
-from orchestration.plan import Build, Step
+from orchestration.plan import Build, CrawlFileError, Step
 from orchestration.recipe import load_recipe
 from orchestration.registry import register
 from resources.lake import Lake
@@ -166,14 +166,14 @@ def test_a_table_that_breaks_the_contract_is_not_written(make):
 def test_a_crawl_file_that_changed_after_registration_is_refused(make, tmp_path):
     build = make()
     (tmp_path / "a.warc.gz").write_bytes(b"other")
-    with pytest.raises(ValueError, match="a.warc.gz: its bytes changed after it was registered"):
+    with pytest.raises(CrawlFileError, match="a.warc.gz: its bytes changed after it was registered"):
         build.run(build.steps["count_bytes"], build.snapshot.shards[0])
 
 
 def test_a_crawl_file_that_vanished_costs_only_its_shard(make, tmp_path):
     build = make()
     (tmp_path / "a.warc.gz").unlink()
-    with pytest.raises(FileNotFoundError, match="a.warc.gz: the crawl file is gone; put it back, or take it out"):
+    with pytest.raises(CrawlFileError, match="a.warc.gz: the crawl file is gone; put it back, or take it out"):
         build.run(build.steps["count_bytes"], build.snapshot.shards[0])
     for shard in build.snapshot.shards[1:]:
         assert not build.run(build.steps["count_bytes"], shard).reused

@@ -5,7 +5,8 @@ import pyarrow as pa
 import pytest
 
 from assets.pool import filters
-from assets.pool.registry import FILTERS
+from assets.pool.registry import FILTERS, FREQUENCIES, NEEDS
+from assets.pool.sets import SETS
 
 
 def texts(*values):
@@ -80,6 +81,99 @@ def test_nsfw_at_the_limit_passes():
     assert filters.nsfw(pa.table({"nsfw": [0.5, 0.51, 0.0]})).keep.tolist() == [True, False, True]
 
 
+def numbers(column, *values):
+    return pa.table({column: pa.array(values, pa.float64())})
+
+
+@pytest.mark.parametrize(
+    ("name", "last_kept", "first_dropped"),
+    [
+        ("text_characters_at_most", 1000, 1001),
+        ("text_images", 10, 11),
+        ("image_texts", 1000, 1001),
+        ("text_samples", 10, 11),
+        ("rare_tokens", 0, 1),
+        ("nsfw", 0.5, np.nextafter(np.float32(0.5), np.float32(1))),
+        ("watermark_text", 0.8, 0.81),
+        ("profanity", 0, 1),
+        ("rank", 8, 9),
+    ],
+)
+def test_a_limit_from_above_is_itself_still_kept(name, last_kept, first_dropped):
+    batch = numbers(FILTERS[name].needs or "", last_kept, first_dropped)
+    if name == "text_characters_at_most":
+        batch = texts("a" * 1000, "a" * 1001)
+    decision = FILTERS[name].apply(batch)
+    assert decision.keep.tolist() == [True, False]
+    assert decision.score.tolist() == pytest.approx([last_kept, first_dropped])
+
+
+@pytest.mark.parametrize(
+    ("name", "limits", "first_kept", "last_dropped"),
+    [
+        ("text_characters", {"limit": 6}, "abcdef", "abcde"),
+        ("text_words", {"limit": 3}, "a b c", "a b"),
+        ("text_words_at_most", {"limit": 20}, "a " * 20, "a " * 21),
+        ("text_words_at_most", {"limit": 256}, "a " * 256, "a " * 257),
+    ],
+)
+def test_published_limits_of_a_text_on_both_sides(name, limits, first_kept, last_dropped):
+    assert FILTERS[name].apply(texts(first_kept, last_dropped), **limits).keep.tolist() == [True, False]
+
+
+def test_a_shorter_side_of_199_200_and_201_pixels_for_datacomp_and_for_align():
+    sides = images((199, 400), (200, 400), (201, 400))
+    assert filters.short_side(sides, **SETS["datacomp_basic"]["short_side"]).keep.tolist() == [False, True, True]
+    assert filters.short_side(sides, **SETS["coyo"]["short_side"]).keep.tolist() == [False, True, True]
+    assert filters.short_side(sides, **SETS["align"]["short_side"]).keep.tolist() == [False, False, True]
+
+
+def test_five_thousand_bytes_are_enough_and_4900_are_not():
+    assert filters.image_bytes(pa.table({"bytes": [4900, 4999, 5000, 5100]})).keep.tolist() == [
+        False,
+        False,
+        True,
+        True,
+    ]
+
+
+def test_an_aspect_of_3_01_is_too_long_for_all():
+    assert not filters.aspect_ratio(images((903, 300)), inclusive=True).keep[0]
+    assert not filters.aspect_ratio(images((300, 903)), inclusive=False).keep[0]
+    assert filters.aspect_ratio(images((897, 300)), inclusive=False).keep[0]
+
+
+@pytest.mark.parametrize("name", ["nsfw", "watermark_text", "profanity", *FREQUENCIES, "similarity", "rank"])
+def test_a_sample_without_the_number_passes(name):
+    assert FILTERS[name].apply(numbers(FILTERS[name].needs, np.nan, 0.9)).keep[0]
+
+
+def test_laions_limit_of_similarity_depends_on_the_language():
+    rows = pa.table(
+        {
+            "similarity": [0.28, 0.27, 0.26, 0.25, 0.27],
+            "language_wanted": [0.9, 0.9, 0.1, 0.1, 0.49],
+        }
+    )
+    english, others = filters.similarity_language(rows), filters.similarity_others(rows)
+    assert english.keep.tolist() == [True, False, True, True, True]
+    assert others.keep.tolist() == [True, True, True, False, True]
+    assert (english.threshold, others.threshold) == (0.28, 0.26)
+
+
+def test_similarity_by_a_limit_keeps_what_is_at_it():
+    decision = filters.similarity(numbers("similarity", 0.30, 0.2999), limit=0.30, fraction=None)
+    assert decision.keep.tolist() == [True, False]
+    assert decision.threshold == 0.30
+
+
+def test_similarity_by_a_fraction_keeps_ties_of_the_last_one_and_leaves_out_samples_without_a_vector():
+    values = [0.9, 0.8, 0.7, 0.7, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0, np.nan]
+    decision = filters.similarity(numbers("similarity", *values), fraction=0.2)
+    assert decision.threshold == 0.7  # index floor(10 * 0.2) = 2 of the descending list
+    assert decision.keep.tolist() == [True] * 4 + [False] * 6 + [True]
+
+
 ENGLISH, FRENCH, UNSURE = (0.8, 0.1, "en"), (0.02, 0.9, "en"), (0.3, 0.2, "en")
 
 
@@ -133,7 +227,7 @@ def test_every_filter_answers_an_empty_batch():
         "height": pa.uint32(),
         "bytes": pa.uint64(),
     }
-    numbers = dict.fromkeys(("language_wanted", "language_other", "nsfw"), pa.float64())
+    numbers = dict.fromkeys(("language_wanted", "language_other", *NEEDS[1:]), pa.float64())
     empty = pa.schema({**columns, **numbers}.items()).empty_table()
     for registered in FILTERS.values():
         decision = registered.apply(empty)

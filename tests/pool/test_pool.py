@@ -1,4 +1,7 @@
-"""The first filter that fails decides; every number is kept; pictures are looked at once, and only where they matter."""
+"""The first filter that fails decides; every number is kept; pictures are looked at once, and only where they matter.
+
+Scores and decisions are two steps of a build; here each test goes through both.
+"""
 
 import hashlib
 
@@ -6,8 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from assets.pool.frequencies import count_pool, look_up
 from assets.pool.pool import pool
-from assets.pool.sets import SETS, resolve
+from assets.pool.scores import Scorers, agents, known_values, score_samples
+from assets.pool.sets import SETS, Chosen, counted, languages_asked_for, resolve, what_is_scored
 from assets.provenance.tables import conform
 from resources.agents import Agent
 from resources.scorers import LanguageScorer
@@ -18,9 +23,8 @@ SHARD = 3 << 32
 class FixedNsfw:
     """Scores a picture by what it is: the reader below yields image ids in place of pictures."""
 
-    agent = Agent("fixed@1", "scorer", "fixed", "1", None, None, None)
-
-    def __init__(self, **unsafe):
+    def __init__(self, agent_id="fixed@1", **unsafe):
+        self.agent = Agent(agent_id, "scorer", "fixed", "1", None, None, None)
         self.unsafe = unsafe
         self.seen = []
 
@@ -31,7 +35,7 @@ class FixedNsfw:
 
 def row(number, text="A cat on the roof of a house", image=None, **changes):
     image = number if image is None else image
-    return {
+    found = {
         "sample_id": SHARD | number,
         "image_id": image,
         "sha256": hashlib.sha256(str(image).encode()).digest(),
@@ -41,6 +45,7 @@ def row(number, text="A cat on the roof of a house", image=None, **changes):
         "height": 480,
         "bytes": 50_000,
     } | changes
+    return {"stored_sha256": found["sha256"], **found}
 
 
 SCHEMA = pa.schema(
@@ -48,6 +53,7 @@ SCHEMA = pa.schema(
         "sample_id": pa.uint64(),
         "image_id": pa.uint64(),
         "sha256": pa.binary(32),
+        "stored_sha256": pa.binary(32),
         "text": pa.string(),
         "language": pa.string(),
         "width": pa.uint32(),
@@ -57,11 +63,20 @@ SCHEMA = pa.schema(
 )
 
 
-def run(rows, overrides=None, nsfw=None, filter_set="laion", extra=()):
+def run(
+    rows, overrides=None, nsfw=None, filter_set="laion5b", extra=("language",), known=None, watermark=None, tmp=None
+):
     """Decisions by sample number, scores by (sample number, scorer), and the two tables."""
     table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(rows, SCHEMA)
     filters = resolve(filter_set, overrides or {}, list(extra))
-    decision, score = pool(table, iter, filters, LanguageScorer(), nsfw or FixedNsfw())
+    scorers = Scorers(pictures={"nsfw": nsfw or FixedNsfw(), "watermark_text": watermark or FixedNsfw("marks@1")})
+    scored = [Chosen(name, limits) for name, limits in what_is_scored(filters)]
+    score = score_samples(table, iter, scored, scorers, known, languages_asked_for(filters))
+    counts = None
+    if tmp:
+        counts = look_up([count_pool([table], counted(filters), tmp)], table["text"], table["sha256"])
+    decision, more = pool(table, score, filters, counts)
+    score = pa.concat_tables([score, more]).sort_by([(c, "ascending") for c in ("sample_id", "scorer", "model")])
     found = {r["sample_id"] & 0xFFFFFFFF: r for r in decision.to_pylist()}
     numbers = {(r["sample_id"] & 0xFFFFFFFF, r["scorer"]): r["value"] for r in score.to_pylist()}
     return found, numbers, decision, score
@@ -129,7 +144,7 @@ def test_the_tables_keep_the_contract():
 
 def test_pictures_are_scored_only_of_samples_that_nothing_else_dropped():
     nsfw = FixedNsfw()
-    _, scores, *_ = run([row(1), row(2, bytes=10), row(3, width=10)], nsfw=nsfw, extra=["short_side"])
+    _, scores, *_ = run([row(1), row(2, bytes=10), row(3, width=10)], nsfw=nsfw, extra=["language", "short_side"])
     assert nsfw.seen == [1]
     assert {n for n, scorer in scores if scorer == "nsfw"} == {1}
 
@@ -151,8 +166,8 @@ def test_a_sample_dropped_before_keeps_its_reason_when_its_picture_is_unsafe_too
     assert decisions[2]["reason"] == "nsfw"
 
 
-def test_two_filters_on_one_number_give_one_score():
-    _, scores, _, score = run([row(1)], filter_set="align")
+def test_two_filters_on_one_number_give_one_score(tmp_path):
+    _, scores, _, score = run([row(1)], filter_set="coyo", tmp=tmp_path)
     assert score["scorer"].to_pylist().count("text_words") == 1
     assert scores[1, "text_words"] == 8
     assert (1, "text_words_at_most") not in scores
@@ -196,9 +211,9 @@ def test_chunks_of_a_table_are_read_as_one():
 
 
 @pytest.mark.parametrize("filter_set", SETS)
-def test_no_rows_give_empty_tables(filter_set):
+def test_no_rows_give_empty_tables(filter_set, tmp_path):
     nsfw = FixedNsfw()
-    _, _, decision, score = run([], filter_set=filter_set, nsfw=nsfw)
+    _, _, decision, score = run([], filter_set=filter_set, nsfw=nsfw, tmp=tmp_path)
     assert decision.num_rows == score.num_rows == 0
     assert conform("score", score).num_rows == 0
     assert nsfw.seen == []
@@ -215,7 +230,7 @@ def test_hostile_texts_are_decided_like_others():
     ]
     rows = [row(n, text=text) for n, text in enumerate(texts, 1)]
     decisions, *_ = run(
-        rows, extra=["file_name", "placeholder", "formula", "odd_characters", "text_characters_at_most"]
+        rows, extra=["language", "file_name", "placeholder", "formula", "odd_characters", "text_characters_at_most"]
     )
     reasons = [decisions[n]["reason"] for n in range(1, 7)]
     assert reasons[0] == "no_text"
@@ -235,3 +250,83 @@ def test_a_column_that_is_missing_is_named():
         run(table)
     with pytest.raises(ValueError, match="lack the columns bytes, language$"):
         run(table, {"language": {"undetermined": "declared"}})
+    with pytest.raises(ValueError, match="lack the columns stored_sha256$"):
+        run(pa.Table.from_pylist([row(1)], SCHEMA).drop_columns(["stored_sha256"]))
+
+
+def test_a_number_that_is_known_is_not_computed_again():
+    shas = [hashlib.sha256(str(n).encode()).digest() for n in (1, 2, 3)]
+    nsfw = FixedNsfw(image_3=0.25)
+    known = {("nsfw", "fixed@1"): {shas[0]: 0.75, shas[1]: 0.125}, ("nsfw", "other@1"): {shas[2]: 0.99}}
+    decisions, scores, *_ = run([row(1), row(2), row(3)], nsfw=nsfw, known=known)
+    assert nsfw.seen == [3], "another model's number is not this one's"
+    assert [scores[n, "nsfw"] for n in (1, 2, 3)] == [0.75, 0.125, 0.25]
+    assert [decisions[n]["reason"] for n in (1, 2, 3)] == ["nsfw", None, None]
+
+
+def test_an_earlier_table_of_scores_makes_a_build_with_other_filters_look_at_nothing_again():
+    rows = [row(1), row(2), row(3, text="cat")]
+    *_, score = run(rows, nsfw=FixedNsfw(image_1=0.75, image_2=0.625))
+    sample = pa.table({"sample_id": [r["sample_id"] for r in rows], "image_id": [1, 2, 3]})
+    image = pa.table({"image_id": [1, 2, 3], "stored_sha256": [r["stored_sha256"] for r in rows]})
+    known = known_values(score, sample, image)
+    nsfw = FixedNsfw()
+    _, scores, *_ = run(rows, {"text_characters": {"limit": 1}}, nsfw=nsfw, known=known)
+    assert nsfw.seen == [3], "only the sample that was dropped before is new"
+    assert scores[1, "nsfw"] == 0.75
+    assert known_values(score, sample, image.slice(1)).keys() == {("nsfw", "fixed@1")}
+
+
+def test_a_shrunk_picture_is_known_by_its_own_bytes():
+    """What the scorer looks at is what is stored: the same original stored in two ways has two scores."""
+    rows = [row(1, sha256=b"o" * 32, stored_sha256=b"a" * 32), row(2, sha256=b"o" * 32, stored_sha256=b"b" * 32)]
+    _, scores, *_ = run(rows, nsfw=FixedNsfw(image_1=0.25, image_2=0.75))
+    assert (scores[1, "nsfw"], scores[2, "nsfw"]) == (0.25, 0.75)
+
+
+def test_text_is_read_only_from_pictures_that_are_safe():
+    watermark = FixedNsfw("marks@1", image_2=0.9)
+    decisions, scores, *_ = run(
+        [row(1), row(2), row(3, text="cat")], extra=["watermark_text"], nsfw=FixedNsfw(image_1=0.9), watermark=watermark
+    )
+    assert watermark.seen == [2]
+    assert [decisions[n]["reason"] for n in (1, 2, 3)] == ["nsfw", "watermark_text", "text_characters"]
+    assert (2, "watermark_text") in scores
+    assert (1, "watermark_text") not in scores
+
+
+def test_a_frequent_text_is_dropped_with_its_count_and_the_count_is_a_score(tmp_path):
+    rows = [row(n, text="A cat on the  roof") for n in range(1, 12)] + [row(20, text="A dog on the roof")]
+    decisions, scores, *_ = run(rows, filter_set="align", tmp=tmp_path)
+    assert decisions[3]["reason"] == "text_images"
+    assert (decisions[3]["score"], decisions[3]["threshold"]) == (11, 10)
+    assert scores[3, "text_images"] == 11
+    assert decisions[20]["kept"]
+    assert (20, "text_images") not in scores, "a count that is too low to matter is not kept"
+
+
+def test_counts_are_asked_for_by_name_where_they_are_missing():
+    with pytest.raises(ValueError, match="the counts lack image_texts, rare_tokens, text_images"):
+        run([row(1)], filter_set="align")
+
+
+def test_a_sample_whose_picture_should_have_been_scored_is_named():
+    filters = resolve("laion5b", {})
+    with pytest.raises(ValueError, match=f"1 samples have no score for nsfw, the first is {SHARD | 1}"):
+        pool(pa.Table.from_pylist([row(1)], SCHEMA), run([], filter_set="none", extra=())[3], filters)
+
+
+def test_filters_that_need_vectors_decide_later_but_their_languages_are_scored_here():
+    decisions, scores, *_ = run([row(1), row(2, text="Чёрная кошка спит на крыше")], extra=())
+    assert decisions[1]["kept"]
+    assert decisions[2]["kept"]
+    assert scores[1, "language:en"] > 0.5
+    assert scores[2, "language:en"] == 0
+
+
+def test_who_scored_is_told_for_the_filters_in_use():
+    scorers = Scorers.with_threads(1)
+    ids = [agent.agent_id.partition("@")[0] for agent in agents(resolve("coyo", {}, ["watermark_text"]), scorers)]
+    assert ids == ["py3langid", "better_profanity", "open_nsfw", "watermark_text"]
+    assert agents(resolve("none", {}), scorers) == []
+    assert [a.name for a in agents(resolve("laion5b", {}), scorers)] == ["open_nsfw", "py3langid"]

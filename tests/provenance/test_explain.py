@@ -1,7 +1,9 @@
 import dataclasses
 
+import duckdb
 import pytest
 
+from assets.provenance.database import build_database
 from assets.provenance.explain import explain, render
 from assets.provenance.story_text import plain
 from tests.provenance import tiny_build as t
@@ -95,10 +97,6 @@ def test_an_unknown_sample_says_in_one_line_how_to_find_ids(tiny, sample_id):
 
 
 def test_a_sample_without_rights_row_or_decision_is_told(tmp_path):
-    import duckdb
-
-    from assets.provenance.database import build_database
-
     build_database(tmp_path / "p.duckdb", t.write_files(tmp_path, {"sample": t.tables()["sample"]}), {})
     with duckdb.connect(str(tmp_path / "p.duckdb"), read_only=True) as connection:
         text = told(connection, t.A0)
@@ -112,3 +110,18 @@ def test_a_verdict_that_a_copy_decided_points_to_the_copies(tiny):
     assert "decided by a copy of the same bytes, see below" in text
     assert "statements conflict" in text
     assert f"copy    sample {t.A0}: CC-BY-4.0, allow, decided by figure_rel" in text
+
+
+def test_attempts_to_fetch_an_image_are_told_in_order(tiny):
+    text = told(tiny, t.A3)
+    assert "fetch 1: failed timeout, 2026-03-01T12:00:00Z" in text
+    assert "fetch 2: refused x_robots_tag (noai), 2026-03-01T12:00:00Z" in text
+
+
+def test_a_sample_without_a_page_says_which_row_of_which_list_it_is(tmp_path):
+    sample = t.sample(t.A1, None, None, None, "https://cdn.leaf.example/a.jpg", "leaf", 0)
+    shard = {"shard_id": 1, "source": "s", "uri": "l.parquet", "kind": "links", "first_row": 10000, "status": "ok"}
+    made = {"sample": t.table("sample", [sample]), "shard": t.table("shard", [shard])}
+    build_database(tmp_path / "p.duckdb", t.write_files(tmp_path, made), {})
+    with duckdb.connect(str(tmp_path / "p.duckdb"), read_only=True) as connection:
+        assert "from    l.parquet, row 10001" in told(connection, t.A1)

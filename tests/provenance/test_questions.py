@@ -35,6 +35,14 @@ def test_every_question_is_answered_the_same_way_twice(tiny, question):
     assert first
 
 
+def test_fetching_is_told_by_outcome_and_by_host_and_the_last_attempt_counts(tiny):
+    assert ask(tiny, "fetch_outcomes") == [
+        {"status": "refused", "reason": "x_robots_tag", "addresses": 1, "attempts": 2}
+    ]
+    [host] = ask(tiny, "fetch_by_host")
+    assert (host["host"], host["addresses"], host["refused"], host["failed"]) == ("cdn.leaf.example", 1, 1, 0)
+
+
 def test_where_from(tiny):
     [row] = ask(tiny, "where_from", sample_id=t.B0)
     assert (row["crawl_file"], row["page_offset"], row["image_offset"]) == ("crawl/two.warc.gz", 1000, 2000)

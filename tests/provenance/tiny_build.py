@@ -108,7 +108,8 @@ def image(image_id, member):
     data = BYTES[member]
     row = {"image_id": image_id, "shard_id": image_id >> 32, "sha256": sha(data), "phash": data[:1] * 8}
     size = {"width": 300, "height": 200, "format": FORMATS[member.partition(".")[2]], "bytes": len(data), "frames": 1}
-    return {**row, **size, "file": TARS[image_id >> 32], "member": member}
+    stored = {f"stored_{name}": {**row, **size}[name] for name in ("sha256", "bytes", "format", "width", "height")}
+    return {**row, **size, **stored, "file": TARS[image_id >> 32], "member": member}
 
 
 def finding(subject_type, subject_id, rule, spdx_id, record_id, confidence=0.9, start=500, value=None):
@@ -250,6 +251,19 @@ PLACES = [(A0, "00000.tar", 0, True, "fused"), (A2, "00000.tar", 1, True, "alt")
 PLACES += [(A4, "urls-00000.parquet", 0, False, "synthetic-short")]
 
 
+def attempt(number, status, reason, **more):
+    row = {"shard_id": 1, "kind": "image", "url": "https://cdn.leaf.example/gone.jpg", "attempt": number}
+    row |= {"status": status, "reason": reason, "may_succeed": status == "failed", "started_at": FETCHED}
+    return {**row, "seconds": 0.5, "redirects": 0, **more}
+
+
+# The image of A3 was asked for twice; robots.txt of its host was asked for, too.
+FETCHES = [
+    attempt(1, "failed", "timeout"), attempt(2, "refused", "x_robots_tag", detail="noai", http_status=200),
+    attempt(1, "ok", None, kind="robots", url="https://cdn.leaf.example/robots.txt", http_status=404),
+]  # fmt: skip
+
+
 def tables() -> dict[str, pa.Table]:
     """The build's tables, whole."""
     shards = [
@@ -268,7 +282,7 @@ def tables() -> dict[str, pa.Table]:
         "rights": RIGHTS, "occurrence": occurrences, "decision": [row for part in DECISIONS.values() for row in part],
         "caption": CAPTIONS, "score": SCORES, "cluster": CLUSTERS, "agent": AGENTS, "license": KNOWN_LICENSES,
         "cluster_member": [dict(zip(("sample_id", "cluster_id", "distance"), m, strict=True)) for m in MEMBERS],
-        "release_member": members, "policy": [{"name": "commercial-open", "sha256": sha("policy"), "body": "{}"}],
+        "fetch": FETCHES, "release_member": members, "policy": [{"name": "commercial-open", "sha256": sha("policy"), "body": "{}"}],
     }  # fmt: skip
     return {name: table(name, found) for name, found in rows.items()}
 

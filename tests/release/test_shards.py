@@ -120,7 +120,7 @@ def test_ids_sort_by_the_high_half_first_and_keep_large_values():
 
 def test_bytes_that_are_not_what_was_crawled_stop_the_release(assembled, settings, tmp_path):
     with pytest.raises(
-        ReleaseError, match=rf"lake/image/one.tar: member a.jpg of sample {t.A0} is not what was crawled"
+        ReleaseError, match=rf"lake/image/one.tar: member a.jpg of sample {t.A0} is not what the crawl stored"
     ):
         write_release(assembled.rows, lambda file, members: (b"other" for _ in members), tmp_path, settings)
 
@@ -178,7 +178,9 @@ def test_webdataset_decodes_a_shard_of_every_common_format_as_the_card_says(asse
     rows = assembled.rows.to_pylist()
     for row, kind in zip(rows, kinds, strict=True):
         digest = hashlib.sha256(picture(kind)).hexdigest()
-        row.update(status="success", image_format=kind, sha256=digest, member=kind, file="one.tar")
+        row.update(
+            status="success", image_format=kind, sha256=digest, stored_sha256=digest, member=kind, file="one.tar"
+        )
     table = pa.Table.from_pylist(rows, assembled.rows.schema)
     settings = ReleaseSettings("r", "r", "1.0.0", samples_per_shard=10)
     write_release(table, lambda file, members: map(picture, members), tmp_path, settings)

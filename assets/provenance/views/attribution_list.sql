@@ -7,12 +7,12 @@
 -- column creator: author, as stated
 -- column credit: whom to credit, as stated
 -- column copyright_notice: copyright notice, as stated
--- column source: where the work comes from, as stated, else the page
+-- column source: where the work comes from, as stated, else the page, else the image
 -- column license: SPDX id or expression, NONE or NOASSERTION
 -- column license_url: the license's own address
 -- column required: True: a license of the sample asks for attribution
 SELECT m.release_id, m.sample_id, m.file, m."row", a.work_title, a.creator, a.credit, a.copyright_notice,
-    coalesce(a.source_url, s.page_url) AS source, r.image_license AS license,
+    coalesce(a.source_url, s.page_url, s.image_url) AS source, r.image_license AS license,
     coalesce(l.canonical_url, a.license_url) AS license_url, (r.obligations & 1) = 1 AS required
 FROM release_member m
 JOIN sample s USING (sample_id)

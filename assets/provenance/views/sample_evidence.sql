@@ -8,7 +8,7 @@
 -- column confidence: how sure the rule is, 0 to 1; null for opt-outs
 -- column value: raw value
 -- column record_id: record it was read from
--- column crawl_file: crawl file of that record
+-- column crawl_file: crawl file of that record, or WARC file of the home that holds the fetched answer
 -- column record_offset: where that record starts in the crawl file
 -- column part: headers or body
 -- column byte_start: start of the range in that part
@@ -36,7 +36,7 @@ finding AS NOT MATERIALIZED (
     FROM reservation_evidence
 )
 SELECT s.sample_id, f.kind, s.subject_type, f.rule, f.says, f.usage, f.confidence, f.value,
-    f.record_id, h.uri AS crawl_file, e.offset AS record_offset, f.part, f.byte_start, f.byte_end,
+    f.record_id, coalesce(e.file, h.uri) AS crawl_file, e.offset AS record_offset, f.part, f.byte_start, f.byte_end,
     coalesce(f.rule = r.decided_by, false) AS decided
 FROM subject s JOIN finding f USING (subject_type, subject_id)
 LEFT JOIN record e ON e.record_id = f.record_id

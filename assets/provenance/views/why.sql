@@ -9,7 +9,7 @@
 -- column crawl_file: crawl file of the page
 -- column record_offset: where the page's record starts in it
 -- column fetched_at: when the page was fetched
--- column image_crawl_file: crawl file of the image
+-- column image_crawl_file: crawl file of the image, or WARC file of the home that holds the fetched answer
 -- column image_offset: where the image's record starts in it
 -- column image_sha256: hash of the image's bytes, hexadecimal
 -- column image_file: tar of the lake that holds the bytes
@@ -72,7 +72,7 @@ SELECT s.sample_id,
     CASE WHEN m.place IS NOT NULL THEN 'released' WHEN d.first IS NOT NULL THEN 'dropped' ELSE 'kept' END AS outcome,
     s.page_url, s.image_url, s.alt, s.text,
     h.uri AS crawl_file, p.offset AS record_offset, p.fetched_at,
-    ih.uri AS image_crawl_file, ip.offset AS image_offset,
+    coalesce(ip.file, ih.uri) AS image_crawl_file, ip.offset AS image_offset,
     lower(hex(i.sha256)) AS image_sha256, i.file AS image_file, i.member AS image_member,
     r.image_license, r.verdict, r.reason AS rights_reason, r.reservation, r.decided_by,
     e.finding.value AS decided_value, e.finding.record AS decided_record, e.finding.file AS decided_crawl_file,

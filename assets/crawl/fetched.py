@@ -1,0 +1,176 @@
+"""What hosts answered: segments of attempts, each with a WARC file of the answers, written once and never changed.
+
+Fetching is the one thing in a build that is not a function of its inputs. So it is recorded: which addresses were asked
+for, when, and every byte that came back. Everything after it reads the recording.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from upath import UPath
+
+from assets.crawl.candidates import record_row, redirect_target
+from assets.crawl.rows import Rows
+from assets.crawl.warc import iter_records
+from resources.fetcher import Fetched, FetchSettings, Wanted
+from resources.fetcher.archive import WarcWriter
+from resources.lake import Lake, local_path
+
+FIRST_ORDINAL = 1 << 31
+"""Fetched records count from here, so that they never meet those of the crawl file."""
+FETCHABLE = ("image_not_in_crawl", "image_in_other_file", "not_fetched", "failed_to_download", "not_in_tar")
+"""Reasons of candidates whose bytes a host may still give."""
+
+_SEGMENT = pa.schema(
+    [
+        ("kind", pa.string()),
+        ("url", pa.string()),
+        ("attempt", pa.uint32()),
+        ("status", pa.string()),
+        ("reason", pa.string()),
+        ("detail", pa.string()),
+        ("may_succeed", pa.bool_()),
+        ("retry_at", pa.timestamp("us", tz="UTC")),
+        ("started_at", pa.timestamp("us", tz="UTC")),
+        ("seconds", pa.float64()),
+        ("http_status", pa.uint16()),
+        ("final_url", pa.string()),
+        ("redirects", pa.uint16()),
+        ("bytes", pa.uint64()),
+        ("sha256", pa.binary(32)),
+        ("ordinal", pa.uint32()),
+    ]
+)
+"""A segment's rows; `ordinal` is that of the record in the segment's own WARC file that holds the answer."""
+
+
+class SegmentWriter:
+    """Writes batches of attempts as segments: the WARC file first, then its rows, which make it count."""
+
+    def __init__(self, lake: Lake, folder: UPath, settings: FetchSettings) -> None:
+        self._lake, self._folder, self._settings = lake, folder, settings
+        existing = [path.name for path in folder.glob("*.parquet")] if folder.exists() else []
+        self._next = 1 + max((int(name[:6]) for name in existing), default=0)
+
+    def write(self, batch: Sequence[Fetched]) -> None:
+        """Append a segment."""
+        if not batch:
+            return
+        archive = io.BytesIO()
+        writer = WarcWriter(archive, self._settings)
+        rows = []
+        for fetched in batch:
+            ordinals = [writer.add(exchange) for exchange in fetched.exchanges]
+            rows.append(_segment_row(fetched, ordinals[-1] if ordinals else None))
+        table = io.BytesIO()
+        pq.write_table(pa.Table.from_pylist(rows, _SEGMENT), table, compression="zstd")
+        digest = hashlib.sha256(archive.getbuffer())
+        digest.update(table.getbuffer())
+        name = f"{self._next:06d}-{digest.hexdigest()[:16]}"
+        # The answers must be there before the rows that speak of them.
+        for suffix, content in ((".warc", archive), (".parquet", table)):
+            with self._lake.new_file(self._folder / f"{name}{suffix}") as partial, partial.open("wb") as stream:
+                stream.write(content.getbuffer())
+        self._next += 1
+
+
+def _segment_row(fetched: Fetched, ordinal: int | None) -> dict[str, Any]:
+    attempt = fetched.attempt
+    names = ("kind", "url", "status", "reason", "detail", "may_succeed", "retry_at", "started_at", "seconds",
+             "http_status", "final_url", "redirects", "bytes", "sha256")  # fmt: skip
+    return {**{name: getattr(attempt, name) for name in names}, "attempt": attempt.number, "ordinal": ordinal}
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What the segments of a shard hold.
+
+    Attributes:
+        fetch: table `fetch`.
+        record: table `record` of the answers.
+    """
+
+    fetch: pa.Table
+    record: pa.Table
+
+
+def recorded(segments: Sequence[UPath], uris: Sequence[str], shard_id: int, max_body: int) -> Recorded:
+    """The segments of a shard as tables.
+
+    Args:
+        segments: their Parquet files, oldest first.
+        uris: how table `record` names the WARC file of each.
+        shard_id: the shard.
+        max_body: bytes of a body after decoding; a larger one costs its record.
+    """
+    fetch, records = Rows("fetch"), Rows("record")
+    first = FIRST_ORDINAL
+    for segment, uri in zip(segments, uris, strict=True):
+        count = 0
+        for record in iter_records(local_path(segment.with_suffix(".warc")), max_body):
+            record_id = shard_id << 32 | first + record.ordinal
+            row = record_row(record, record_id, shard_id, redirect_target(record))
+            records.add({**row, "file": uri})
+            count += 1
+        for row in read_segment(segment):
+            ordinal: int | None = row.pop("ordinal")
+            answered = None if ordinal is None else shard_id << 32 | first + ordinal
+            fetch.add({**row, "shard_id": shard_id, "record_id": answered})
+        first += count
+    keys = [(name, "ascending") for name in ("kind", "url", "attempt", "started_at")]
+    return Recorded(fetch.table().sort_by(keys), records.table())
+
+
+def read_segment(segment: UPath) -> Iterator[dict[str, Any]]:
+    """Rows of one segment."""
+    with segment.open("rb") as stream:
+        yield from pq.read_table(stream).to_pylist()
+
+
+def wanted(candidate: pa.Table) -> list[str]:
+    """Addresses that a host may give bytes for, each once, in the order of their first candidate.
+
+    Args:
+        candidate: columns image_url and reason of table `candidate`.
+    """
+    pairs = zip(candidate["image_url"].to_pylist(), candidate["reason"].to_pylist(), strict=True)
+    urls = (url for url, reason in pairs if reason in FETCHABLE and url and url.startswith(("http://", "https://")))
+    return list(dict.fromkeys(urls))
+
+
+def pending(urls: Sequence[str], segments: Iterable[UPath], attempts: int, now: datetime) -> list[Wanted]:
+    """Addresses still to be asked for: never tried, or failed in a way that may pass and not yet given up.
+
+    Args:
+        urls: what is wanted.
+        segments: what was tried.
+        attempts: tries after which an address is given up, over all runs.
+        now: an address whose host named a later time waits.
+    """
+    tried: Counter[str] = Counter()
+    last: dict[str, dict[str, Any]] = {}
+    for segment in segments:
+        for row in read_segment(segment):
+            if row["kind"] == "image":
+                tried[row["url"]] += 1
+                last[row["url"]] = row
+    found = []
+    for url in urls:
+        before = last.get(url)
+        if before is None or _may_be_tried_again(before, tried[url], attempts, now):
+            found.append(Wanted(url, tried[url]))
+    return found
+
+
+def _may_be_tried_again(before: dict[str, Any], tried: int, attempts: int, now: datetime) -> bool:
+    waits = before["retry_at"] is not None and before["retry_at"] > now
+    return before["status"] != "ok" and before["may_succeed"] and tried < attempts and not waits
