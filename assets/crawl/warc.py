@@ -24,8 +24,6 @@ MAX_BODY = 32 << 20
 MAX_HEADERS = 1 << 18
 MAX_DICTIONARY = 4 << 20
 """Bytes of a Zstandard dictionary that a file may bring along."""
-WINDOW = 1 << 20
-"""Bytes that are searched at a time."""
 MEMBER = 1024
 """Bytes of a gzip member after which it has shown whether it holds a record."""
 MAX_BROKEN = 10_000
@@ -152,24 +150,30 @@ def _good_records(
     limit = max_body + MAX_HEADERS + 1
     with open(path, "rb") as stream, open(path, "rb") as probe:
         stream.seek(offset)
-        starts = _Starts(probe)
+        look = _Probe(probe)
         waiting: WarcRecord | None = None
         try:
             for raw in _raw_records(stream, dictionary):
                 # A reader that was given a dictionary says of its first record where the second starts.
                 start = offset if dictionary is not None and waiting is None else raw.stream_pos
-                alone = starts.at(start)
+                # In this order the file is looked at from its start to its end.
+                inner = look.member_inside(waiting.offset, start) if waiting is not None else None
+                alone = look.starts(start)
                 if waiting is not None:
                     done, waiting = waiting, None
                     if not alone:
                         yield done, start
                         offset = done.offset
-                    else:
-                        done, after = _apart(probe, done, start)
-                        yield done, after
-                        if after != start:
+                    elif inner is None:
+                        done.length = start - done.offset
+                        yield done, start
+                        if done.reason == "broken_warc":
+                            # The reader may have lost its place: a new one begins where the next record does.
                             return
                         offset = start
+                    else:
+                        yield _swallower(done, inner), inner
+                        return
                 expected = raw.content_length
                 wanted = min(expected, limit)
                 block = raw.reader.read(wanted)
@@ -182,59 +186,29 @@ def _good_records(
                 raw.consume()
         except DAMAGE:
             if waiting is not None:
-                yield _apart(probe, waiting, _end(probe, waiting.offset, size))
+                yield _apart(look, waiting, _end(probe, waiting.offset, size))
             raise
         if waiting is not None:
             end = _end(probe, waiting.offset, size)
-            yield _apart(probe, waiting, end if _has_header(probe, waiting.offset, end) else size)
+            yield _apart(look, waiting, end if look.has_header(waiting.offset, end) else size)
 
 
-def _apart(stream: BinaryIO, record: WarcRecord, end: int) -> tuple[WarcRecord, int]:
+def _apart(look: _Probe, record: WarcRecord, end: int) -> tuple[WarcRecord, int]:
     """A record that was read up to `end`, with its length, and where the next one is to be looked for.
 
     A gzip member that ends in the middle of a record's header, or that is damaged and never ends, swallows the member
     after it: what was read is then no record, and the other one is found again.
     """
-    inner = _member_inside(stream, record.offset, end)
+    inner = look.member_inside(record.offset, end)
     if inner is None:
         record.length = end - record.offset
         return record, end
+    return _swallower(record, inner), inner
+
+
+def _swallower(record: WarcRecord, inner: int) -> WarcRecord:
     length = inner - record.offset
-    return WarcRecord(0, record.offset, length, "broken", status="error", reason="broken_warc"), inner
-
-
-def _member_inside(stream: BinaryIO, start: int, end: int) -> int | None:
-    """Where a gzip member with a record begins within what was read as one; None where it is one."""
-    at = start + 3
-    while at < end:
-        size = min(WINDOW, end - at)
-        window = os.pread(stream.fileno(), size + MEMBER, at)
-        found = window.find(GZIP, 0, size)
-        while found >= 0:
-            if _starts_record(window[found : found + MEMBER]):
-                return None if _is_one_member(stream, start, end) else at + found
-            found = window.find(GZIP, found + 1, size)
-        at += WINDOW
-    return None
-
-
-def _has_header(stream: BinaryIO, start: int, end: int) -> bool:
-    """Whether the header of a record ends within its own gzip member; records in other wrappings are left alone."""
-    data = os.pread(stream.fileno(), min(end - start, MAX_HEADERS), start)
-    if not data.startswith(GZIP):
-        return True
-    try:
-        head = zlib.decompressobj(31).decompress(data, MAX_HEADERS)
-    except zlib.error:
-        return False
-    return b"\n\r\n" in head or b"\n\n" in head or len(head) == MAX_HEADERS
-
-
-def _is_one_member(stream: BinaryIO, start: int, end: int) -> bool:
-    try:
-        return _member_end(stream, start) == end
-    except DAMAGE:
-        return False
+    return WarcRecord(0, record.offset, length, "broken", status="error", reason="broken_warc")
 
 
 def _raw_records(stream: BinaryIO, dictionary: bytes | None) -> Iterator[Any]:
@@ -254,19 +228,59 @@ def _panics_are_damage() -> Iterator[None]:
         raise ValueError(str(error)) from None
 
 
-class _Starts:
-    """Whether a member, frame or uncompressed record starts at an offset; asks the system once for many offsets."""
+class _Probe:
+    """Looks at bytes of a file without moving its reader; asks the system once for many offsets."""
 
-    WINDOW = 1 << 14
+    WINDOW = 1 << 18
 
     def __init__(self, stream: BinaryIO) -> None:
-        self._file, self._begin, self._window = stream.fileno(), 0, b""
+        self.stream = stream
+        self._begin, self._window, self._at_end = 0, b"", False
 
-    def at(self, offset: int) -> bool:
-        place = offset - self._begin
-        if not 0 <= place <= len(self._window) - 5:
-            self._begin, self._window, place = offset, os.pread(self._file, self.WINDOW, offset), 0
+    def starts(self, offset: int) -> bool:
+        """Whether a member, frame or uncompressed record starts at an offset."""
+        place = self._place(offset, 5)
         return self._window.startswith(STARTS, place)
+
+    def member_inside(self, start: int, end: int) -> int | None:
+        """Where a gzip member with a record begins within what was read as one; None where it is one."""
+        at = start + 3
+        while at < end:
+            place = self._place(at, min(end - at, self.WINDOW - MEMBER) + MEMBER)
+            stop = min(end - self._begin, place + self.WINDOW - MEMBER)
+            found = self._window.find(GZIP, place, stop + 2)
+            while 0 <= found < stop:
+                if _starts_record(self._window[found : found + MEMBER]):
+                    return None if self._is_one_member(start, end) else self._begin + found
+                found = self._window.find(GZIP, found + 1, stop + 2)
+            at = self._begin + stop
+        return None
+
+    def has_header(self, start: int, end: int) -> bool:
+        """Whether the header of a record ends within its own gzip member; other wrappings are left alone."""
+        data = os.pread(self.stream.fileno(), min(end - start, MAX_HEADERS), start)
+        if not data.startswith(GZIP):
+            return True
+        try:
+            head = zlib.decompressobj(31).decompress(data, MAX_HEADERS)
+        except zlib.error:
+            return False
+        return b"\n\r\n" in head or b"\n\n" in head or len(head) == MAX_HEADERS
+
+    def _is_one_member(self, start: int, end: int) -> bool:
+        try:
+            return _member_end(self.stream, start) == end
+        except DAMAGE:
+            return False
+
+    def _place(self, offset: int, size: int) -> int:
+        """Where an offset lies in the window; as many bytes as asked for are there, unless the file ends."""
+        place = offset - self._begin
+        if not 0 <= place <= len(self._window) - size and not (0 <= place and self._at_end):
+            self._begin, self._window = offset, os.pread(self.stream.fileno(), self.WINDOW, offset)
+            self._at_end = len(self._window) < self.WINDOW
+            return 0
+        return place
 
 
 def _dictionary(path: Any) -> tuple[int, bytes | None]:
@@ -365,9 +379,6 @@ def _record(headers: Any, block: bytes, offset: int, expected: int, max_body: in
     if kind == "resource" and not is_http:
         state = "ok" if record.url and record.url.startswith("http") else "other"
         return _finish(record, block[:max_body], state, expected, max_body)
-    if kind == "metadata" and mime == "application/json":
-        # A WAT record: what a program read in a page.
-        return _finish(record, block[:max_body], "other", expected, max_body)
     if kind == "revisit":
         record.refers_to = get(WarcHeader.WARC_REFERS_TO)
         record.refers_to_url = (get(WarcHeader.WARC_REFERS_TO_TARGET_URI) or "").strip("<> ") or None
