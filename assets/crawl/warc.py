@@ -276,7 +276,7 @@ class _Probe:
     def _place(self, offset: int, size: int) -> int:
         """Where an offset lies in the window; as many bytes as asked for are there, unless the file ends."""
         place = offset - self._begin
-        if not 0 <= place <= len(self._window) - size and not (0 <= place and self._at_end):
+        if place < 0 or (place > len(self._window) - size and not self._at_end):
             self._begin, self._window = offset, os.pread(self.stream.fileno(), self.WINDOW, offset)
             self._at_end = len(self._window) < self.WINDOW
             return 0
