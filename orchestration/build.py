@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import dagster as dg
 from rich.console import Console
@@ -101,13 +102,16 @@ def run_build(recipe_path: str | None, home: str, select: str | None, quiet: boo
     with dagster_instance() as instance, bars.bars, progress.listening(bars):
         close_abandoned_runs(instance)
         announce(instance, build.snapshot)
-        result = dg.materialize(
+        result = _materialize(
             [*assets, *checks],
             instance=instance,
             resources={"winnow": stages.Winnow()},
-            selection=_selection(select),
+            selection=select,
             run_config=SILENT,
-            tags={**jobs.range_tags(build.snapshot), PROCESS: str(os.getpid())},
+            tags={
+                **jobs.range_tags(build.snapshot, instance.get_dynamic_partitions("shard")),
+                PROCESS: str(os.getpid()),
+            },
             raise_on_error=False,
         )
     if not result.success:
@@ -135,8 +139,17 @@ def print_funnel(build: Build, console: Console) -> None:
     console.print(f"database: {build.lake.home / 'provenance.duckdb'}  (winnow sql, winnow explain)", soft_wrap=True)
 
 
-def _selection(select: str | None) -> dg.AssetSelection | None:
-    return dg.AssetSelection.from_string(select) if select else None
+def _materialize(assets: Sequence[Any], selection: str | None, **options: Any) -> dg.ExecuteInProcessResult:
+    """Materialize what a selection names; raises BuildError where it is none."""
+    if selection is None:
+        return dg.materialize(assets, **options)
+    try:
+        return dg.materialize(assets, selection=dg.AssetSelection.from_string(selection), **options)
+    except dg.DagsterError as error:
+        words = " ".join(str(error).split()) or "nothing of that name"
+        raise BuildError(
+            f"--select {selection!r} names no assets ({words[:200]}); write e.g. 'crawl', '*selection' or 'group:pool'"
+        ) from error
 
 
 def _failure(result: dg.ExecuteInProcessResult) -> str:

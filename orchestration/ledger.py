@@ -20,9 +20,10 @@ from resources.lake import Lake, sha256_of
 
 def record_runs(build: Build, step: Step, outcomes: Sequence[Outcome], run_id: str) -> None:
     """Write one document for what a run did of a step."""
+    build_id = build.build_id
     found = [
         {
-            **_run(build, step, outcome.shard, run_id, outcome.started_at, outcome.ended_at),
+            **_run(build, build_id, step, outcome.shard, run_id, outcome.started_at, outcome.ended_at),
             "status": "ok",
             "reused": outcome.reused,
             "files": [file.as_dict() for file in outcome.files],
@@ -35,16 +36,16 @@ def record_runs(build: Build, step: Step, outcomes: Sequence[Outcome], run_id: s
 
 def record_failure(build: Build, step: Step, shard: Shard | None, run_id: str, started: datetime) -> None:
     """Write one document for a step that did not end well."""
-    run = _run(build, step, shard, run_id, started, datetime.now(UTC))
+    run = _run(build, build.build_id, step, shard, run_id, started, datetime.now(UTC))
     write(build.lake, "run", [{**run, "status": "failed", "reused": False, "files": []}])
 
 
 def _run(
-    build: Build, step: Step, shard: Shard | None, run_id: str, started: datetime, ended: datetime
+    build: Build, build_id: str, step: Step, shard: Shard | None, run_id: str, started: datetime, ended: datetime
 ) -> dict[str, Any]:
     return {
         "run_id": run_id,
-        "build_id": build.build_id,
+        "build_id": build_id,
         "asset": step.name,
         "partition": shard.partition if shard else None,
         "fingerprint": build.fingerprint(step, shard),

@@ -57,7 +57,8 @@ class Step:
         sources: True for the step that stands for the recipe's sources as a whole.
         folder: where a step publishes a folder of files besides its tables; the folder is part of being done.
         when: inputs that count only where the step's section asks for them: (step, question about the section).
-        observe: what looks at the world outside before the step's work: it adds segments, which are inputs.
+        observe: what looks at the world outside before the step's work, for the shards of a run together: it adds
+            segments, which are inputs.
     """
 
     name: str
@@ -73,7 +74,7 @@ class Step:
     sources: bool = False
     folder: Callable[[Build], UPath] | None = None
     when: tuple[tuple[str, Callable[[Any], bool]], ...] = ()
-    observe: Callable[[Work], None] | None = None
+    observe: Callable[[Sequence[Work]], None] | None = None
 
     def inputs(self, config: Any) -> tuple[str, ...]:
         """Steps that it reads under this section of the recipe."""
@@ -93,9 +94,17 @@ def _code_version(step: Step) -> str:
             "compute": inspect.getsource(step.compute),
             "sources": source_hash(step.code),
             "schemas": schemas,
-            "libraries": {name: importlib.metadata.version(name) for name in sorted(step.libraries)},
+            "libraries": {name: _version(name) for name in sorted(step.libraries)},
         }
     )
+
+
+def _version(library: str) -> str:
+    """Version of a distribution; one that a step can do without may be absent."""
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return "absent"
 
 
 @cache
@@ -177,6 +186,7 @@ class Build:
     steps: Mapping[str, Step]
     _fingerprints: dict[tuple[str, int | None], str] = field(default_factory=dict)
     _configs: dict[str, Any] = field(default_factory=dict)
+    _segments: dict[tuple[str, int], list[UPath]] = field(default_factory=dict)
 
     @property
     def build_id(self) -> str:
@@ -220,21 +230,34 @@ class Build:
         return self._fingerprints[key]
 
     def segments(self, step: Step, shard: Shard | None) -> list[UPath]:
-        """What a step observed for a shard, oldest first; their names hold their hashes."""
+        """What a step observed for a shard, oldest first; their names hold their hashes.
+
+        Looked up once: what another run observes meanwhile is no input of this build.
+        """
         if step.observe is None or shard is None or not self.config(step):
             return []
-        folder = self.segment_folder(step, shard)
-        return sorted(folder.glob("*.parquet"), key=lambda path: path.name) if folder.exists() else []
+        key = (step.name, shard.shard_id)
+        if key not in self._segments:
+            folder = self.segment_folder(step, shard)
+            found = folder.glob("*.parquet") if folder.exists() else ()
+            self._segments[key] = sorted(found, key=lambda path: path.name)
+        return self._segments[key]
 
     def segment_folder(self, step: Step, shard: Shard) -> UPath:
-        """Where a step's observations for a shard lie: by the shard's bytes and rows, whatever code found in them."""
-        return self.lake.home / "observations" / step.name / f"{shard.label}-{sha256_of(shard.state)[:16]}"
+        """Where a step's observations for a shard lie: by its bytes and rows, whatever its number, name or parser."""
+        return self.lake.home / "observations" / step.name / sha256_of(shard.content)[:32]
+
+    def observe(self, step: Step, shards: Sequence[Shard | None]) -> None:
+        """Let a step look at the world outside for some shards; what it sees is an input of it and all that follow."""
+        if step.observe is not None and self.config(step):
+            step.observe([Work(self, step, shard, {}) for shard in shards])
+            self._segments.clear()
+            self._fingerprints.clear()
 
     def _what_is_read(self, step: Step, shard: Shard | None) -> Any:
         """The crawl files that a step stands for: its shard, or the whole snapshot."""
         if shard is not None:
-            cut = [shard.kind, shard.first_row, shard.rows, shard.side_sha256]
-            return [shard.shard_id, shard.sha256, *cut]
+            return [shard.shard_id, *shard.content]
         return self.snapshot.sha256 if step.sources else None
 
     def _input_fingerprints(self, source: Step, shard: Shard | None) -> list[str]:
@@ -276,10 +299,6 @@ class Build:
     def run(self, step: Step, shard: Shard | None) -> Outcome:
         """Make the step's files for that shard, unless they are there."""
         started = datetime.now(UTC)
-        if step.observe is not None and self.config(step):
-            step.observe(Work(self, step, shard, {}))
-            # What was observed is an input of this step and, through it, of all that follow.
-            self._fingerprints.clear()
         fingerprint = self.fingerprint(step, shard)
         if self.done(step, shard):
             rows = {name: self.lake.rows_of(self.path(step, shard, name)) for name in step.tables}

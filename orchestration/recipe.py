@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import importlib.metadata
 import os
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 from upath import UPath
 
 from resources.lake import sha256_of
+
+if TYPE_CHECKING:
+    from resources.fetcher import FetchSettings
 
 DEFAULT_RECIPE = "recipes/demo.yaml"
 
@@ -115,7 +120,7 @@ class Fetch(Section):
     attempts: int = Field(9, ge=1, le=1000, description="tries before an address is given up, over all runs")
     retries: int = Field(2, ge=0, le=10, description="further tries inside a run")
     concurrency: int = Field(64, ge=1, le=4096, description="requests at once, over all hosts")
-    rate: float = Field(100.0, gt=0, description="requests per second, over all hosts")
+    rate: float = Field(100.0, gt=0, le=100_000, description="requests per second, over all hosts")
     per_domain: int = Field(2, ge=1, le=64, description="requests at once to one registrable domain")
     delay: float = Field(0.5, ge=0, description="seconds between requests to one registrable domain")
     backoff: float = Field(1.0, ge=0, description="seconds before the first retry; doubled for each further one")
@@ -130,6 +135,35 @@ class Fetch(Section):
         default_factory=dict, description="fixed addresses of host names, instead of asking the name server"
     )
     verify_sha256: bool = Field(False, description="drop images whose bytes are not those that the list's hash says")
+
+    def settings(self, max_bytes: int) -> FetchSettings:
+        """The section as the fetcher reads it; raises ValueError, naming the key, for a value that makes no sense."""
+        from resources.fetcher import FetchSettings
+        from resources.fetcher.addresses import Guard
+
+        Guard(self.allow_private, self.allow_ports)
+        for host, addresses in self.hosts.items():
+            for address in addresses:
+                try:
+                    ip_address(address)
+                except ValueError:
+                    raise ValueError(f"fetch.hosts.{host}: {address!r} is not an IP address") from None
+        about = f"image-text dataset builder; +{self.contact}" if "@" in self.contact else "image-text dataset builder"
+        keys = {"robots_token", "robots", "retries", "concurrency", "rate", "per_domain", "delay", "backoff", "timeout",
+                "connect_timeout", "max_redirects", "contact"}  # fmt: skip
+        return FetchSettings(
+            user_agent=self.user_agent or f"Winnow/{importlib.metadata.version('winnow')} ({about})",
+            max_bytes=max_bytes,
+            allow_private=tuple(self.allow_private),
+            allow_ports=tuple(self.allow_ports),
+            resolve={host: tuple(addresses) for host, addresses in self.hosts.items()},
+            **self.model_dump(include=keys),
+        )
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Fetch:
+        self.settings(1)
+        return self
 
 
 class Rights(Section):

@@ -11,11 +11,13 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from typing import Any
 
 import pyarrow as pa
 from upath import UPath
 
+from assets.crawl import list_parquet, list_text, lists
 from assets.crawl.lists import LAYOUTS, Columns, ListRefused, Piece, split
 from assets.provenance.tables import TABLES
 from orchestration.recipe import Recipe, RecipeError, Source
@@ -25,7 +27,7 @@ _KINDS = (
     ("wat", re.compile(r"\.wat(\.gz)?$", re.IGNORECASE)),
     ("warc", re.compile(r"\.warc(\.gz|\.zst)?$", re.IGNORECASE)),
     ("images", re.compile(r"\.tar$", re.IGNORECASE)),
-    ("links", re.compile(r"\.(parquet|csv|tsv|jsonl|ndjson)(\.gz)?$", re.IGNORECASE)),
+    ("links", re.compile(r"\.(parquet|(csv|tsv|jsonl|ndjson)(\.gz|\.zst)?)$", re.IGNORECASE)),
 )
 """What a file is, by its name."""
 
@@ -73,7 +75,12 @@ class Shard:
     @property
     def state(self) -> tuple[Any, ...]:
         """What makes it this shard and no other: changed bytes, or another cut, are another shard."""
-        return self.source, self.uri, self.sha256, self.kind, self.first_row, self.rows, self.side_sha256
+        return self.source, self.uri, *self.content
+
+    @property
+    def content(self) -> tuple[Any, ...]:
+        """Its bytes, and how they are read; nothing about where they lie or what they are called."""
+        return self.sha256, self.kind, self.first_row, self.rows, self.first_byte, self.side_sha256
 
     @property
     def piece(self) -> Piece:
@@ -171,6 +178,12 @@ def _stamp(path: UPath) -> list[float]:
     return [stat.st_size, stat.st_mtime]
 
 
+@cache
+def _code_of_cutting() -> list[str]:
+    """Hashes of the code that cuts lists: another cut must not be hidden by what was seen before."""
+    return [hash_file(UPath(str(module.__file__))) for module in (lists, list_text, list_parquet)]
+
+
 class _Seen:
     """Hashes and cuts of files by size and time: thousands of crawl files are not read again at every look."""
 
@@ -187,7 +200,7 @@ class _Seen:
     def pieces(self, uri: str, path: UPath, rows: int, columns: Columns) -> list[Piece]:
         """The pieces of a link list."""
         entry = self._entry(uri, path)
-        cut = sha256_of([rows, asdict(columns)])
+        cut = sha256_of([rows, asdict(columns), _code_of_cutting()])
         if entry.get("cut") != cut:
             entry["cut"] = cut
             entry["pieces"] = [asdict(piece) for piece in split(local_path(path), rows, columns)]
@@ -200,15 +213,22 @@ class _Seen:
 
     def _entry(self, uri: str, path: UPath) -> dict[str, Any]:
         if uri not in self._found:
+            self._found[uri] = self._look(uri, path)
+        entry: dict[str, Any] = self._found[uri]
+        return entry
+
+    def _look(self, uri: str, path: UPath) -> dict[str, Any]:
+        try:
             stamp = _stamp(path)
             known = self._known.get(uri)
             # A change within the resolution of the file system's clock would not show in its time.
             if known is not None and known["stamp"] == stamp and known["hashed_at"] - stamp[1] >= 2:
-                self._found[uri] = dict(known)
-            else:
-                self._found[uri] = {"stamp": stamp, "hashed_at": time.time(), "sha256": hash_file(path)}
-        entry: dict[str, Any] = self._found[uri]
-        return entry
+                return dict(known)
+            return {"stamp": stamp, "hashed_at": time.time(), "sha256": hash_file(path)}
+        except OSError as error:
+            raise RecipeError(
+                f"{uri}: the crawl file cannot be read ({error.strerror}); see to it and run again"
+            ) from error
 
 
 def _named(source: Source, recipe: Recipe) -> Iterator[tuple[str, UPath, str, tuple[str, UPath] | None]]:

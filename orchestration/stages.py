@@ -62,7 +62,7 @@ def stage(
     prepare: Callable[[dg.AssetExecutionContext, Build], None] | None = None,
     folder: Callable[[Build], UPath] | None = None,
     when: Mapping[str, Callable[[Any], bool]] | None = None,
-    observe: Callable[[Work], None] | None = None,
+    observe: Callable[[Sequence[Work]], None] | None = None,
 ) -> Callable[[Compute], dg.AssetsDefinition]:
     """Turn a function over tables into a step of the plan and an asset of the graph; see `Step` for the arguments."""
 
@@ -112,6 +112,7 @@ def run_step(build: Build, step: Step, wanted: Sequence[Shard | None], run_id: s
     outcomes: list[Outcome] = []
     started = datetime.now(UTC)
     try:
+        build.observe(step, wanted)
         for shard in progress.track(wanted, step.group, step.name):
             started = datetime.now(UTC)
             outcomes.append(build.run(step, shard))
@@ -141,6 +142,13 @@ def check(asset: dg.AssetsDefinition, name: str) -> Callable[[Callable[[Build], 
 def done_shards(build: Build, *names: str) -> list[Shard]:
     """Shards for which all the named steps have their files: what a check on a partly built graph can look at."""
     return [s for s in build.snapshot.shards if all(build.done(build.steps[name], s) for name in names)]
+
+
+def read_done(build: Build, name: str, table: str, columns: Sequence[str]) -> pa.Table:
+    """Rows of a step's table for the shards that have it: a run may cover some of them only."""
+    step = build.steps[name]
+    paths = [build.path(step, shard, table) for shard in done_shards(build, name)]
+    return build.lake.read_table(paths, columns) if paths else TABLES[table].empty().select(list(columns))
 
 
 def _asked_for(context: dg.AssetExecutionContext, build: Build, step: Step) -> list[Shard | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from assets.crawl.image_shards import ShardMember, read_image_shard
 from assets.crawl.lists import Columns, ListRow, Piece, read_rows
 from assets.crawl.rows import Rows
 from assets.crawl.text import clean, collapse, sample_text
-from assets.crawl.urls import join, same
+from assets.crawl.urls import join
 from assets.crawl.warc import HTML, WarcRecord, iter_records
 from assets.crawl.wat import WatPage, WatRefused, read_wat
 
@@ -76,7 +77,7 @@ def read_warc(path: Path, shard_id: int, settings: ReadSettings) -> Candidates:
 def read_wat_file(path: Path, shard_id: int, settings: ReadSettings) -> Candidates:
     """Records of a WAT file, and a candidate for every image that one of its pages names."""
     records, candidates = Rows("record"), _Candidates(shard_id, settings)
-    archived: set[tuple[str, str]] = set()
+    archived: set[bytes] = set()
     for record in iter_records(path, settings.max_body):
         record_id = shard_id << 32 | record.ordinal
         row = record_row(record, record_id, shard_id, None)
@@ -157,7 +158,7 @@ class _Candidates:
 
     def add_row(self, row: ListRow) -> None:
         """A row of a link list."""
-        url = same(row.url) if row.url else None
+        url = join(row.url, row.url) if row.url else None
         self._add(
             {"alt": clean(row.text), "title": clean(row.title), "language": row.language},
             page_url=clean(row.page_url, 8192),
@@ -169,7 +170,7 @@ class _Candidates:
 
     def add_member(self, member: ShardMember, record_id: int | None) -> None:
         """An image of an image shard."""
-        url = same(member.url) if member.url else None
+        url = join(member.url, member.url) if member.url else None
         self._add(
             {"alt": clean(member.text)},
             image_url=clean(url, 8192),
@@ -205,11 +206,11 @@ def _context(image: ImageReference) -> str | None:
 
 def _pages(path: Path, settings: ReadSettings) -> Iterator[tuple[WarcRecord, str | None, Page | None]]:
     """Every record; for a page that was not archived before, its character set and what it holds."""
-    archived: set[tuple[str, str]] = set()
+    archived: set[bytes] = set()
     for record in iter_records(path, settings.max_body):
         charset, page = None, None
         if record.status == "ok" and record.type in ("response", "resource") and record.url and record.digest:
-            state = (record.url, record.digest)
+            state = _state(record.url, record.digest)
             if state in archived:
                 record = replace(record, status="repeat")
             archived.add(state)
@@ -219,6 +220,11 @@ def _pages(path: Path, settings: ReadSettings) -> Iterator[tuple[WarcRecord, str
             except PageRefused as refusal:
                 record = replace(record, status="error", reason=str(refusal))
         yield record, charset, page
+
+
+def _state(url: str, digest: str) -> bytes:
+    """An address with what it held; a hash, since a file may hold a million of them."""
+    return hashlib.blake2b(f"{url}\n{digest}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _is_page(record: WarcRecord) -> bool:
@@ -235,7 +241,7 @@ def _read_page(record: WarcRecord, url: str, settings: ReadSettings) -> tuple[st
 
 
 def _read_wat(
-    record: WarcRecord, row: dict[str, Any], settings: ReadSettings, archived: set[tuple[str, str]]
+    record: WarcRecord, row: dict[str, Any], settings: ReadSettings, archived: set[bytes]
 ) -> tuple[dict[str, Any], WatPage | None]:
     """The record's row as the archived page's own header fields make it, and the page."""
     try:
@@ -249,7 +255,7 @@ def _read_wat(
     row |= {"url": clean(page.url, 8192), "http_status": page.http_status, "mime": clean(page.mime)}
     row |= {"digest": clean(page.digest, 200), "page_images": page.page.og_images}
     row["fetched_at"] = page.fetched_at or row["fetched_at"]
-    state = (page.url or "", page.digest or "")
+    state = _state(page.url or "", page.digest or "")
     row["status"] = _wat_status(page.http_status)
     if row["status"] == "ok" and page.url and page.digest:
         if state in archived:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,7 +24,7 @@ from assets.crawl.rows import Rows
 from assets.crawl.warc import iter_records
 from resources.fetcher import Fetched, FetchSettings, Wanted
 from resources.fetcher.archive import WarcWriter
-from resources.lake import Lake, local_path
+from resources.lake import Lake, LakeError, local_path, sha256_of
 
 FIRST_ORDINAL = 1 << 31
 """Fetched records count from here, so that they never meet those of the crawl file."""
@@ -47,10 +48,17 @@ _SEGMENT = pa.schema(
         ("redirects", pa.uint16()),
         ("bytes", pa.uint64()),
         ("sha256", pa.binary(32)),
-        ("ordinal", pa.uint32()),
+        ("offset", pa.uint64()),
+        ("rules", pa.string()),
+        ("robots", pa.bool_()),
     ]
 )
-"""A segment's rows; `ordinal` is that of the record in the segment's own WARC file that holds the answer."""
+"""A segment's rows. `offset` is where the answer's record starts in the segment's own WARC file; `rules` are those of our own
+that were in force, as a hash, `robots` whether robots.txt was obeyed."""
+
+OWN_RULES = ("address_refused", "port_refused", "robots_disallowed", "robots_unreachable", "x_robots_tag", "too_large",
+             "too_many_redirects", "header_too_large")  # fmt: skip
+"""Reasons that another recipe may see differently."""
 
 
 class SegmentWriter:
@@ -58,6 +66,7 @@ class SegmentWriter:
 
     def __init__(self, lake: Lake, folder: UPath, settings: FetchSettings) -> None:
         self._lake, self._folder, self._settings = lake, folder, settings
+        self._rules = {"rules": rules_of(settings), "robots": settings.robots}
         existing = [path.name for path in folder.glob("*.parquet")] if folder.exists() else []
         self._next = 1 + max((int(name[:6]) for name in existing), default=0)
 
@@ -69,8 +78,11 @@ class SegmentWriter:
         writer = WarcWriter(archive, self._settings)
         rows = []
         for fetched in batch:
-            ordinals = [writer.add(exchange) for exchange in fetched.exchanges]
-            rows.append(_segment_row(fetched, ordinals[-1] if ordinals else None))
+            offset = None
+            for exchange in fetched.exchanges:
+                offset = archive.tell()
+                writer.add(exchange)
+            rows.append({**_segment_row(fetched, offset), **self._rules})
         table = io.BytesIO()
         pq.write_table(pa.Table.from_pylist(rows, _SEGMENT), table, compression="zstd")
         digest = hashlib.sha256(archive.getbuffer())
@@ -83,11 +95,79 @@ class SegmentWriter:
         self._next += 1
 
 
-def _segment_row(fetched: Fetched, ordinal: int | None) -> dict[str, Any]:
+class Router:
+    """Takes what a run over many shards brings and hands each shard what it asked for, in segments of a fair size.
+
+    Args:
+        writers: by shard.
+        owners: shards that want an address, by address; what robots.txt says goes to all shards that ask its origin.
+    """
+
+    ITEMS = 256
+    """Attempts in a segment."""
+    SECONDS = 30.0
+    """Longest that something waits to be written, while more comes."""
+    BYTES = 128 << 20
+    """Of what waits, over all shards."""
+
+    def __init__(self, writers: Mapping[int, SegmentWriter], owners: Mapping[str, Sequence[int]]) -> None:
+        self._writers, self._owners = writers, owners
+        self._origins: dict[str, set[int]] = defaultdict(set)
+        for url, shards in owners.items():
+            self._origins[_origin(url)].update(shards)
+        self._waiting: dict[int, list[Fetched]] = defaultdict(list)
+        self._size, self._since = 0, time.monotonic()
+
+    def write(self, batch: Sequence[Fetched]) -> None:
+        """Sort a batch; what has waited long, or takes much memory, is written."""
+        for fetched in batch:
+            attempt = fetched.attempt
+            found = (
+                self._owners.get(attempt.url) if attempt.kind == "image" else self._origins.get(_origin(attempt.url))
+            )
+            for shard in found or ():
+                self._waiting[shard].append(fetched)
+                self._size += fetched.size
+                if len(self._waiting[shard]) >= self.ITEMS:
+                    self._flush(shard)
+        if self._size > self.BYTES or time.monotonic() - self._since > self.SECONDS:
+            self.close()
+
+    def close(self) -> None:
+        """Write everything that waits."""
+        for shard in sorted(self._waiting):
+            self._flush(shard)
+        self._since = time.monotonic()
+
+    def _flush(self, shard: int) -> None:
+        waiting = self._waiting.pop(shard, [])
+        self._size -= sum(fetched.size for fetched in waiting)
+        self._writers[shard].write(waiting)
+
+
+def _origin(url: str) -> str:
+    return "/".join(url.split("/", 3)[:3])
+
+
+def rules_of(settings: FetchSettings) -> str:
+    """Hash of the settings by which an address or an answer is refused: under others it may be taken."""
+    names = (
+        "robots_token",
+        "allow_private",
+        "allow_ports",
+        "robots",
+        "opt_out_directives",
+        "max_redirects",
+        "max_bytes",
+    )
+    return sha256_of([getattr(settings, name) for name in names])[:16]
+
+
+def _segment_row(fetched: Fetched, offset: int | None) -> dict[str, Any]:
     attempt = fetched.attempt
     names = ("kind", "url", "status", "reason", "detail", "may_succeed", "retry_at", "started_at", "seconds",
              "http_status", "final_url", "redirects", "bytes", "sha256")  # fmt: skip
-    return {**{name: getattr(attempt, name) for name in names}, "attempt": attempt.number, "ordinal": ordinal}
+    return {**{name: getattr(attempt, name) for name in names}, "attempt": attempt.number, "offset": offset}
 
 
 @dataclass(frozen=True)
@@ -103,7 +183,7 @@ class Recorded:
     record: pa.Table
 
 
-def recorded(segments: Sequence[UPath], uris: Sequence[str], shard_id: int, max_body: int) -> Recorded:
+def recorded(segments: Sequence[UPath], uris: Sequence[str], shard_id: int, max_body: int, robots: bool) -> Recorded:
     """The segments of a shard as tables.
 
     Args:
@@ -111,19 +191,29 @@ def recorded(segments: Sequence[UPath], uris: Sequence[str], shard_id: int, max_
         uris: how table `record` names the WARC file of each.
         shard_id: the shard.
         max_body: bytes of a body after decoding; a larger one costs its record.
+        robots: leave out images that were asked for without regard to robots.txt.
+    Raises:
+        LakeError: a segment is not what was written.
     """
     fetch, records = Rows("fetch"), Rows("record")
     first = FIRST_ORDINAL
     for segment, uri in zip(segments, uris, strict=True):
         count = 0
+        at: dict[int, tuple[int, str | None]] = {}
         for record in iter_records(local_path(segment.with_suffix(".warc")), max_body):
             record_id = shard_id << 32 | first + record.ordinal
             row = record_row(record, record_id, shard_id, redirect_target(record))
             records.add({**row, "file": uri})
+            at[record.offset] = record_id, record.url
             count += 1
         for row in read_segment(segment):
-            ordinal: int | None = row.pop("ordinal")
-            answered = None if ordinal is None else shard_id << 32 | first + ordinal
+            offset, obeyed = row.pop("offset"), row.pop("robots")
+            del row["rules"]
+            if robots and not obeyed and row["kind"] == "image":
+                continue
+            answered, url = at.get(offset, (None, None)) if offset is not None else (None, row["final_url"])
+            if url != row["final_url"] and not (offset is not None and url is not None and row["status"] != "ok"):
+                raise LakeError(f"{uri}: its records are not those that were written; delete it and run again")
             fetch.add({**row, "shard_id": shard_id, "record_id": answered})
         first += count
     keys = [(name, "ascending") for name in ("kind", "url", "attempt", "started_at")]
@@ -147,7 +237,9 @@ def wanted(candidate: pa.Table) -> list[str]:
     return list(dict.fromkeys(urls))
 
 
-def pending(urls: Sequence[str], segments: Iterable[UPath], attempts: int, now: datetime) -> list[Wanted]:
+def pending(
+    urls: Sequence[str], segments: Iterable[UPath], attempts: int, now: datetime, rules: str, robots: bool
+) -> list[Wanted]:
     """Addresses still to be asked for: never tried, or failed in a way that may pass and not yet given up.
 
     Args:
@@ -155,22 +247,26 @@ def pending(urls: Sequence[str], segments: Iterable[UPath], attempts: int, now: 
         segments: what was tried.
         attempts: tries after which an address is given up, over all runs.
         now: an address whose host named a later time waits.
+        rules: our own, in force now; what others refused is open again.
+        robots: what was asked for without regard to robots.txt counts as never asked for.
     """
     tried: Counter[str] = Counter()
     last: dict[str, dict[str, Any]] = {}
     for segment in segments:
         for row in read_segment(segment):
-            if row["kind"] == "image":
+            if row["kind"] == "image" and (row["robots"] or not robots):
                 tried[row["url"]] += 1
                 last[row["url"]] = row
     found = []
     for url in urls:
         before = last.get(url)
-        if before is None or _may_be_tried_again(before, tried[url], attempts, now):
+        if before is None or _may_be_tried_again(before, tried[url], attempts, now, rules):
             found.append(Wanted(url, tried[url]))
     return found
 
 
-def _may_be_tried_again(before: dict[str, Any], tried: int, attempts: int, now: datetime) -> bool:
+def _may_be_tried_again(before: dict[str, Any], tried: int, attempts: int, now: datetime, rules: str) -> bool:
+    if before["reason"] in OWN_RULES and before["rules"] != rules:
+        return True
     waits = before["retry_at"] is not None and before["retry_at"] > now
     return before["status"] != "ok" and before["may_succeed"] and tried < attempts and not waits

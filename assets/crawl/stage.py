@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import fcntl
-import importlib.metadata
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -16,16 +15,16 @@ import pyarrow as pa
 
 from assets.crawl.bodies import body_reader
 from assets.crawl.candidates import Candidates, ReadSettings, read_images, read_links, read_warc, read_wat_file
-from assets.crawl.fetched import SegmentWriter, pending, recorded, wanted
+from assets.crawl.fetched import Router, SegmentWriter, pending, recorded, rules_of, wanted
 from assets.crawl.images import DecodeSettings
-from assets.crawl.lists import Columns
+from assets.crawl.lists import LAYOUTS, Columns
 from assets.crawl.shard import Target, crawl_shard
 from orchestration import partitions, plots
 from orchestration.plan import Build, Work
 from orchestration.recipe import Recipe
 from orchestration.registry import columns_of
-from orchestration.stages import check, done_shards, stage
-from resources.fetcher import FetchSettings, fetch_all
+from orchestration.stages import check, done_shards, read_done, stage
+from resources.fetcher import Wanted, fetch_all
 from resources.lake import local_path
 
 MIB = 1 << 20
@@ -40,16 +39,20 @@ def _reading(recipe: Recipe) -> object:
     crawl = recipe.crawl
     return {
         **crawl.model_dump(include={"text_roles", *LIMITS}),
-        "columns": {source.name: asdict(columns_of(source)) for source in crawl.sources},
+        "columns": {s.name: asdict(columns_of(s)) for s in crawl.sources if s.layout != "generic" or s.columns},
     }
 
 
 def _fetching(recipe: Recipe) -> object:
-    return None if recipe.fetch is None else recipe.crawl.model_dump(include={"max_body_mib"})
+    if recipe.fetch is None:
+        return None
+    return {**recipe.crawl.model_dump(include={"max_body_mib"}), "robots": recipe.fetch.robots}
 
 
 def _decoding(recipe: Recipe) -> object:
     crawl = recipe.crawl.model_dump(include={"max_body_mib", "max_image_mib", "max_pixels", "images"})
+    # Whatever the number of threads, the result is the same.
+    del crawl["images"]["threads"]
     return {**crawl, "verify_sha256": recipe.fetch is not None and recipe.fetch.verify_sha256}
 
 
@@ -94,7 +97,8 @@ def _read(work: Work) -> Candidates:
     if shard.kind == "wat":
         return read_wat_file(path, shard.shard_id, settings)
     if shard.kind == "links":
-        columns = Columns(**config["columns"][shard.source])
+        named = config["columns"].get(shard.source)
+        columns = Columns(**named) if named else LAYOUTS["generic"]
         return read_links(path, shard.shard_id, shard.piece, columns, settings)
     if shard.kind == "images":
         side = work.side_file()
@@ -102,55 +106,35 @@ def _read(work: Work) -> Candidates:
     return read_warc(path, shard.shard_id, settings)
 
 
-def _ask_hosts(work: Work) -> None:
-    """Ask hosts for what the crawl file lacks and no earlier attempt brought; whatever they answer is recorded."""
-    recipe, shard, lake = work.build.recipe, work.shard, work.build.lake
-    assert shard is not None
-    assert recipe.fetch is not None
-    urls = wanted(work.read("candidates", "candidate", ["image_url", "reason"]))
-    with _alone(local_path(lake.home / "observations")):
-        open_urls = pending(urls, work.segments("fetch"), recipe.fetch.attempts, datetime.now(UTC))
-        if not open_urls:
-            return
-        settings = fetch_settings(recipe)
-        folder = work.build.segment_folder(work.step, shard)
-        writer = SegmentWriter(lake, folder, settings)
-        fetch_all(open_urls, settings, writer.write)
+def _ask_hosts(works: Sequence[Work]) -> None:
+    """Ask hosts for what crawl files lack and no earlier attempt brought; whatever they answer is recorded.
 
-
-def software() -> str:
-    """Name and version of what asks."""
-    return f"Winnow/{importlib.metadata.version('winnow')}"
-
-
-def fetch_settings(recipe: Recipe) -> FetchSettings:
-    """The recipe's section `fetch` as the fetcher reads it."""
-    fetch = recipe.fetch
+    All shards of a run are asked for together: a host's limits and robots.txt hold over all of them, and an address that
+    several shards want is asked for once.
+    """
+    build, step = works[0].build, works[0].step
+    fetch = build.recipe.fetch
     assert fetch is not None
-    agent = fetch.user_agent or f"{software()} (image-text dataset builder; +{fetch.contact})"
-    return FetchSettings(
-        user_agent=agent,
-        contact=fetch.contact,
-        max_bytes=recipe.crawl.max_image_mib * MIB,
-        allow_private=tuple(fetch.allow_private),
-        allow_ports=tuple(fetch.allow_ports),
-        resolve={host: tuple(addresses) for host, addresses in fetch.hosts.items()},
-        **fetch.model_dump(
-            include={
-                "robots_token",
-                "robots",
-                "retries",
-                "concurrency",
-                "rate",
-                "per_domain",
-                "delay",
-                "backoff",
-                "timeout",
-                "connect_timeout",
-                "max_redirects",
-            }  # fmt: skip
-        ),
-    )
+    settings, now = fetch.settings(build.recipe.crawl.max_image_mib * MIB), datetime.now(UTC)
+    with _alone(local_path(build.lake.home / "observations")):
+        owners: dict[str, list[int]] = defaultdict(list)
+        asked: dict[str, Wanted] = {}
+        writers: dict[int, SegmentWriter] = {}
+        for work in works:
+            assert work.shard is not None
+            urls = wanted(work.read("candidates", "candidate", ["image_url", "reason"]))
+            folder = build.segment_folder(step, work.shard)
+            tried = sorted(folder.glob("*.parquet"), key=lambda path: path.name) if folder.exists() else []
+            for found in pending(urls, tried, fetch.attempts, now, rules_of(settings), settings.robots):
+                owners[found.url].append(work.shard.shard_id)
+                asked.setdefault(found.url, found)
+            writers[work.shard.shard_id] = SegmentWriter(build.lake, folder, settings)
+        if asked:
+            router = Router(writers, owners)
+            try:
+                fetch_all(asked.values(), settings, router.write, batch_items=router.ITEMS)
+            finally:
+                router.close()
 
 
 @contextmanager
@@ -165,7 +149,7 @@ def _alone(folder: Path) -> Iterator[None]:
 def _show_outcomes(build: Build) -> dict[str, str]:
     if build.recipe.fetch is None:
         return {"outcomes": "The recipe has no section `fetch`: nothing is fetched."}
-    rows = build.read("fetch", "fetch", ["kind", "status", "reason"]).to_pylist()
+    rows = read_done(build, "fetch", "fetch", ["kind", "status", "reason"]).to_pylist()
     found = Counter(row["reason"] or row["status"] for row in rows if row["kind"] == "image").most_common(20)
     picture = plots.bars([name for name, _ in found], [count for _, count in found], "attempts")
     return {"outcomes": plots.inline("attempts by outcome", picture)}
@@ -193,8 +177,8 @@ def fetch(work: Work) -> Mapping[str, pa.Table]:
     assert work.shard is not None
     segments = work.segments("fetch")
     uris = [work.build.lake.uri(path.with_suffix(".warc")) for path in segments]
-    max_body = work.config["max_body_mib"] * MIB if work.config else 0
-    found = recorded(segments, uris, work.shard.shard_id, max_body)
+    config = work.config or {"max_body_mib": 0, "robots": True}
+    found = recorded(segments, uris, work.shard.shard_id, config["max_body_mib"] * MIB, config["robots"])
     return {"fetch": found.fetch, "record": found.record}
 
 
@@ -204,7 +188,7 @@ def fetch(work: Work) -> Mapping[str, pa.Table]:
     reads=["candidates", "fetch"],
     section=_decoding,
     code=["assets.crawl.shard", "assets.crawl.bodies"],
-    libraries=["fastwarc", "pillow", "simplejpeg", "torch", "imagehash", "brotli"],
+    libraries=["fastwarc", "pillow", "simplejpeg", "torch", "numpy", "imagehash", "brotli", "lxml", "resvg-py"],
     per_shard=True,
     blobs=["image.tar"],
     kinds={"parquet", "python"},
@@ -236,7 +220,7 @@ def crawl(work: Work) -> Mapping[str, pa.Table]:
         Target(local_path(work.blobs["image.tar"]), work.uri("image.tar")),
         settings,
         config["max_image_mib"] * MIB,
-        images["threads"],
+        work.build.recipe.crawl.images.threads,
         config["verify_sha256"],
     )  # fmt: skip
     return {"sample": made.sample, "image": made.image, "decision": made.decision}

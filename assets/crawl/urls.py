@@ -29,6 +29,9 @@ def join(base: str, reference: str) -> str | None:
         href = _without_fragment(base, reference) if "#" in reference else ada_url.join_url(base, reference)
     except (ValueError, UnicodeError):
         return None
+    if len(href) > MAX_LENGTH and not href.startswith("data:"):
+        # Cut off it would be another address.
+        return None
     return href if href.startswith(("http://", "https://", "data:")) else None
 
 

@@ -243,7 +243,13 @@ class _Probe:
         return self._window.startswith(STARTS, place)
 
     def member_inside(self, start: int, end: int) -> int | None:
-        """Where a gzip member with a record begins within what was read as one; None where it is one."""
+        """Where a gzip member with a record begins within what was read as one; None where it is one.
+
+        Only of compressed files: what stands in a record that is not packed is its own, whatever it looks like.
+        """
+        place = self._place(start, len(GZIP))
+        if not self._window.startswith(GZIP, place):
+            return None
         at = start + 3
         while at < end:
             place = self._place(at, min(end - at, self.WINDOW - MEMBER) + MEMBER)

@@ -30,11 +30,11 @@ class EmbedSettings:
 
     Attributes:
         rank: negatives and seed of `rank_among`; None where nobody asks for a text's place.
-        max_pixels: larger pictures are not decoded.
+        max_pixels: larger pictures are not decoded; the crawl's own limit has let the others through.
     """
 
     rank: tuple[int, int] | None = None
-    max_pixels: int = 64_000_000
+    max_pixels: int = 1 << 31
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from assets.provenance.decisions import kept_ids
 from orchestration import plots
 from orchestration.plan import Build, Work
 from orchestration.recipe import Recipe
-from orchestration.stages import check, done_shards, stage
+from orchestration.stages import check, done_shards, read_done, stage
 from resources.lake import LakeError, local_path
 
 MADE_FROM = "winnow.crawl"
@@ -58,7 +58,7 @@ def needs_frequencies(section: Mapping[str, Any]) -> bool:
 
 
 def _show(build: Build) -> dict[str, str]:
-    dropped = build.read("pool", "decision", ["reason"])["reason"].drop_null().value_counts().to_pylist()
+    dropped = read_done(build, "pool", "decision", ["reason"])["reason"].drop_null().value_counts().to_pylist()
     dropped.sort(key=lambda row: -row["counts"])
     picture = plots.bars([row["values"] for row in dropped], [row["counts"] for row in dropped], "samples dropped")
     return {"dropped by filter": plots.inline("dropped by filter", picture)}

@@ -48,6 +48,7 @@ class Place:
         """Run every step up to `last` for every shard."""
         build = self.open()
         for name, step in build.steps.items():
+            build.observe(step, build.shards_of(step))
             for shard in build.shards_of(step):
                 build.run(step, shard)
             if name == last:

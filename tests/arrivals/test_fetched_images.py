@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.arrivals.conftest import outcomes
-from tests.crawl.warcs import picture, response, write
+from tests.crawl.warcs import member, picture, response, write
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LIST = {"name": "list", "uris": ["list.parquet"]}
@@ -145,8 +146,6 @@ def test_an_address_is_given_up_after_the_recipes_number_of_tries(place):
 
 def test_bytes_that_are_not_those_of_the_lists_hash_are_dropped_where_the_recipe_asks(place):
     urls = pictures(place, "pics.example", 2)
-    import hashlib
-
     right = hashlib.sha256(picture((0, 0, 0))).hexdigest()
     a_list(place, urls, sha256=[right, "0" * 64])
     place.recipe({**LIST, "layout": "datacomp", "columns": {"url": "url", "text": "caption", "sha256": "sha256"}},
@@ -163,6 +162,80 @@ def test_hosts_see_an_honest_name_with_a_contact(place):
     assert "crawl@winnow.example" in agent
 
 
+def test_an_address_that_several_shards_want_is_asked_for_once_and_robots_txt_too(place):
+    urls = pictures(place, "pics.example", 2)
+    a_list(place, urls * 3)
+    place.recipe({**LIST, "rows_per_shard": 2}, fetch={})
+    build = place.crawl("evidence")
+    assert len(build.snapshot.shards) == 3
+    assert outcomes(build) == dict.fromkeys(urls, "ok")
+    assert sorted(place.hosts.asked("pics.example")) == ["/0.png", "/1.png", "/robots.txt"]
+    for shard in build.snapshot.shards:
+        kinds = build.read("fetch", "fetch", ["kind"], shard)["kind"].to_pylist()
+        assert sorted(kinds) == ["image", "image", "robots"]
+
+
+def test_a_host_that_wants_to_be_left_alone_is_left_alone_by_all_shards(place):
+    urls = [place.hosts.add("pics.example", f"/{n}.png", b"", 429, {"Retry-After": "3600"}) for n in range(6)]
+    a_list(place, urls)
+    place.recipe({**LIST, "rows_per_shard": 2}, fetch={"per_domain": 1})
+    assert set(outcomes(place.crawl()).values()) <= {"http_429", "retry_later"}
+    assert len([path for path in place.hosts.asked("pics.example") if path != "/robots.txt"]) == 1
+    place.crawl()
+    assert len([path for path in place.hosts.asked("pics.example") if path != "/robots.txt"]) == 1
+
+
+def test_what_was_fetched_is_found_again_when_the_shards_get_other_numbers_and_names(place):
+    urls = pictures(place, "pics.example", 2)
+    a_list(place, urls)
+    place.recipe(LIST, fetch={})
+    place.crawl()
+    place.hosts.log.clear()
+    write(place.folder / "a.warc.gz", response("http://pics.example/", b"<p>nothing"))
+    place.recipe({"name": "first", "uris": ["a.warc.gz"]}, {**LIST, "name": "renamed"}, fetch={})
+    build = place.crawl()
+    assert [shard.shard_id for shard in build.snapshot.shards if shard.kind == "links"] == [2]
+    assert outcomes(build) == dict.fromkeys(urls, "ok")
+    assert place.hosts.log == []
+
+
+def test_a_refusal_by_our_own_rules_is_open_again_under_others(place):
+    (url,) = pictures(place, "pics.example", 1)
+    a_list(place, [url])
+    place.recipe(LIST, fetch={"allow_private": []})
+    assert outcomes(place.crawl()) == {url: "address_refused"}
+    assert place.hosts.log == []
+    place.recipe(LIST, fetch={})
+    assert outcomes(place.crawl()) == {url: "ok"}
+
+
+def test_what_was_taken_against_robots_txt_does_not_count_where_it_is_obeyed(place):
+    place.hosts.add("closed.example", "/robots.txt", b"User-agent: *\nDisallow: /\n")
+    url = place.hosts.add("closed.example", "/a.png", picture())
+    a_list(place, [url])
+    place.recipe(LIST, fetch={"robots": False})
+    assert outcomes(place.crawl()) == {url: "ok"}
+    place.recipe(LIST, fetch={})
+    assert outcomes(place.crawl()) == {url: "robots_disallowed"}
+
+
+def test_no_answer_can_pass_for_another_hosts(place):
+    forged = response(place.hosts.url("pics.example", "/0.png"), picture("black"), "image/png")
+    bomb = picture("white") + b"".join(member(forged) for _ in range(4))
+    place.hosts.add("other.example", "/x.png", bomb)
+    urls = [place.hosts.url("other.example", "/x.png"), *pictures(place, "pics.example", 4)]
+    a_list(place, urls)
+    place.recipe(LIST, fetch={"per_domain": 1})
+    build = place.crawl("evidence")
+    assert outcomes(build) == dict.fromkeys(urls, "ok")
+    hashes = {row["image_id"]: row["sha256"] for row in build.read("crawl", "image").to_pylist()}
+    for row in build.read("crawl", "sample").to_pylist():
+        served = place.hosts.answers[
+            row["image_url"].split("/")[2].partition(":")[0], "/" + row["image_url"].split("/")[3]
+        ]
+        assert hashes[row["image_id"]] == hashlib.sha256(served.body).digest()
+
+
 @pytest.mark.slow
 def test_a_killed_run_goes_on_without_asking_again_for_what_succeeded(place):
     urls = pictures(place, "pics.example", 60)
@@ -171,7 +244,8 @@ def test_a_killed_run_goes_on_without_asking_again_for_what_succeeded(place):
     a_list(place, urls)
     place.recipe({**LIST, "rows_per_shard": 10}, fetch={"per_domain": 1})
     program = (
-        "from pathlib import Path\nfrom tests.arrivals.conftest import Place\n"
+        "from pathlib import Path\nfrom assets.crawl.fetched import Router\nfrom tests.arrivals.conftest import Place\n"
+        "Router.ITEMS = 5\n"
         f"Place(Path({str(place.folder)!r}), None).crawl('fetch')"
     )
     process = subprocess.Popen([sys.executable, "-c", program], cwd=REPOSITORY, start_new_session=True)

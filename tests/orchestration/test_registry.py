@@ -217,3 +217,16 @@ def test_the_listing_changes_with_any_file_under_the_sources(tmp_path):
     assert set(before) == {"00000.tar", "00000.parquet"}
     (tmp_path / "00000.parquet").write_bytes(b"xyz")
     assert registry.listing(recipe) != before
+
+
+def test_a_list_that_is_read_with_other_columns_is_cut_anew(tmp_path):
+    (tmp_path / "l.csv").write_text("".join(f"http://a.example/{n}.png,words\n" for n in range(6)))
+    lake = Lake(tmp_path / "home")
+    source = {"name": "s", "uris": ["l.csv"], "rows_per_shard": 3}
+    named = {"url": "a", "text": "b", "header": ["a", "b"]}
+    (tmp_path / "l.csv").write_text("u,t\n" + (tmp_path / "l.csv").read_text())
+    first = register(sources(tmp_path, {**source, "columns": {"url": "u", "text": "t"}}), lake)
+    again = register(sources(tmp_path, {**source, "columns": named}), lake)
+    fresh = register(sources(tmp_path, {**source, "columns": named}), Lake(tmp_path / "other"))
+    assert [shard.content for shard in again.shards] == [shard.content for shard in fresh.shards]
+    assert {s.shard_id for s in first.shards}.isdisjoint(s.shard_id for s in again.shards)
