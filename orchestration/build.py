@@ -52,6 +52,10 @@ class Bars:
         said = "reused" if outcome.reused else ""
         self.bars.update(self._tasks[outcome.step], advance=1, said=said)  # type: ignore[arg-type]
 
+    def said(self, name: str, text: str) -> None:
+        """How far a step is."""
+        self.bars.update(self._tasks[name], said=text)  # type: ignore[arg-type]
+
 
 @contextmanager
 def dagster_instance() -> Iterator[dg.DagsterInstance]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
@@ -19,6 +20,9 @@ class Listener(Protocol):
 
     def finished(self, outcome: Outcome) -> None:
         """A shard of the step is done."""
+
+    def said(self, name: str, text: str) -> None:
+        """A step says how far it is, in a few words."""
 
 
 _listeners: list[Listener] = []
@@ -39,6 +43,14 @@ def track(items: Sequence[Item], group: str, name: str) -> Iterator[Item]:
     for listener in _listeners:
         listener.start(group, name, len(items))
     yield from items
+
+
+def say(name: str, text: str) -> None:
+    """Say how far a step is; where nobody listens, on the error stream, which Dagster keeps with the run."""
+    for listener in _listeners:
+        listener.said(name, text)
+    if not _listeners:
+        print(f"{name}: {text}", file=sys.stderr, flush=True)
 
 
 def finished(outcome: Outcome) -> None:

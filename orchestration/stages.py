@@ -112,9 +112,10 @@ def run_step(build: Build, step: Step, wanted: Sequence[Shard | None], run_id: s
     outcomes: list[Outcome] = []
     started = datetime.now(UTC)
     try:
-        build.observe(step, wanted)
-        for shard in progress.track(wanted, step.group, step.name):
+        for number, shard in enumerate(progress.track(wanted, step.group, step.name)):
             started = datetime.now(UTC)
+            if number == 0:
+                build.observe(step, wanted)
             outcomes.append(build.run(step, shard))
             progress.finished(outcomes[-1])
     finally:

@@ -10,7 +10,7 @@ import hashlib
 import io
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -101,6 +101,7 @@ class Router:
     Args:
         writers: by shard.
         owners: shards that want an address, by address; what robots.txt says goes to all shards that ask its origin.
+        tell: is told now and then how far the run is.
     """
 
     ITEMS = 256
@@ -110,8 +111,17 @@ class Router:
     BYTES = 128 << 20
     """Of what waits, over all shards."""
 
-    def __init__(self, writers: Mapping[int, SegmentWriter], owners: Mapping[str, Sequence[int]]) -> None:
-        self._writers, self._owners = writers, owners
+    TELL_SECONDS = 5.0
+
+    def __init__(
+        self,
+        writers: Mapping[int, SegmentWriter],
+        owners: Mapping[str, Sequence[int]],
+        tell: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self._writers, self._owners, self._tell = writers, owners, tell
+        self._counts: Counter[str] = Counter()
+        self._told = time.monotonic()
         self._origins: dict[str, set[int]] = defaultdict(set)
         for url, shards in owners.items():
             self._origins[_origin(url)].update(shards)
@@ -122,6 +132,7 @@ class Router:
         """Sort a batch; what has waited long, or takes much memory, is written."""
         for fetched in batch:
             attempt = fetched.attempt
+            self._counts[attempt.status] += attempt.kind == "image"
             found = (
                 self._owners.get(attempt.url) if attempt.kind == "image" else self._origins.get(_origin(attempt.url))
             )
@@ -130,6 +141,10 @@ class Router:
                 self._size += fetched.size
                 if len(self._waiting[shard]) >= self.ITEMS:
                     self._flush(shard)
+        if time.monotonic() - self._told > self.TELL_SECONDS:
+            self._told = time.monotonic()
+            told = ", ".join(f"{self._counts[status]:,} {status}" for status in ("ok", "failed", "refused"))
+            self._tell(f"{told} of {len(self._owners):,} addresses")
         if self._size > self.BYTES or time.monotonic() - self._since > self.SECONDS:
             self.close()
 

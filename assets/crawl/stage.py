@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -19,7 +20,7 @@ from assets.crawl.fetched import Router, SegmentWriter, pending, recorded, rules
 from assets.crawl.images import DecodeSettings
 from assets.crawl.lists import LAYOUTS, Columns
 from assets.crawl.shard import Target, crawl_shard
-from orchestration import partitions, plots
+from orchestration import partitions, plots, progress
 from orchestration.plan import Build, Work
 from orchestration.recipe import Recipe
 from orchestration.registry import columns_of
@@ -130,7 +131,7 @@ def _ask_hosts(works: Sequence[Work]) -> None:
                 asked.setdefault(found.url, found)
             writers[work.shard.shard_id] = SegmentWriter(build.lake, folder, settings)
         if asked:
-            router = Router(writers, owners)
+            router = Router(writers, owners, partial(progress.say, step.name))
             try:
                 fetch_all(asked.values(), settings, router.write, batch_items=router.ITEMS)
             finally:
