@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -19,9 +20,13 @@ from orchestration.manifest import BuildError, Manifest, read_manifest
 from orchestration.partitions import announce
 from orchestration.plan import Build, Outcome
 from orchestration.recipe import load_recipe
+from orchestration.stages import STEPS
 
 PROCESS = "winnow/process"
 """Tag of runs that `winnow build` started: the process that works on them."""
+
+PLAIN = ("LakeError", "RecipeError", "CrawlFileError", "BuildError")
+"""Errors that say in their own words what is wrong; what caused them says less."""
 
 SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -118,9 +123,13 @@ def run_build(recipe_path: str | None, home: str, select: str | None, quiet: boo
             },
             raise_on_error=False,
         )
+    build = stages.open_build(recipe, os.environ.get("WINNOW_HOME", home))
     if not result.success:
+        print_funnel_so_far(build, console)
         raise BuildError(_failure(result))
     console.print(f"{bars.computed} computed, {bars.reused} reused")
+    if select is not None:
+        print_funnel_so_far(build, console)
     if not any(row["build_id"] == build.build_id for row in ledger.rows(build.lake, "build")):
         return None
     manifest = read_manifest(build.lake, build.build_id)
@@ -143,6 +152,21 @@ def print_funnel(build: Build, console: Console) -> None:
     console.print(f"database: {build.lake.home / 'provenance.duckdb'}  (winnow sql, winnow explain)", soft_wrap=True)
 
 
+def print_funnel_so_far(build: Build, console: Console) -> None:
+    """What was decided of samples as far as the build went; the database has it only when everything is done."""
+    table = Table("stage", "kept", "dropped", "top_reasons", title=f"{build.recipe.name}: so far")
+    for name, step in build.steps.items():
+        if "decision" not in step.tables or not all(build.done(step, shard) for shard in build.shards_of(step)):
+            continue
+        rows = build.read(name, "decision", ["stage", "kept", "reason"]).to_pylist()
+        dropped = Counter(row["reason"] for row in rows if not row["kept"])
+        told = ", ".join(f"{reason} {count}" for reason, count in dropped.most_common(4))
+        stage = rows[0]["stage"] if rows else name
+        table.add_row(stage, str(len(rows) - dropped.total()), str(dropped.total()), told)
+    if table.row_count:
+        console.print(table)
+
+
 def _materialize(assets: Sequence[Any], selection: str | None, **options: Any) -> dg.ExecuteInProcessResult:
     """Materialize what a selection names; raises BuildError where it is none."""
     if selection is None:
@@ -152,7 +176,8 @@ def _materialize(assets: Sequence[Any], selection: str | None, **options: Any) -
     except dg.DagsterError as error:
         words = " ".join(str(error).split()) or "nothing of that name"
         raise BuildError(
-            f"--select {selection!r} names no assets ({words[:200]}); write e.g. 'crawl', '*selection' or 'group:pool'"
+            f"--select {selection!r} names no assets ({words[:200]}); write e.g. '*crawl' (with all it needs), 'fetch' or "
+            f"'group:pool'; assets are {', '.join(STEPS)}"
         ) from error
 
 
@@ -161,7 +186,7 @@ def _failure(result: dg.ExecuteInProcessResult) -> str:
     for event in result.all_events:
         if event.is_step_failure:
             error = event.step_failure_data.error
-            while error is not None and error.cause is not None:
+            while error is not None and error.cause is not None and error.cls_name not in PLAIN:
                 error = error.cause
             words = (error.message if error else "unknown error").strip()
             name, _, sentence = words.partition(": ")

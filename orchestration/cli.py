@@ -55,7 +55,7 @@ def _home_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @main.command()
 @click.argument("recipe", required=False)
-@click.option("--select", metavar="ASSETS", help="Dagster selection, e.g. 'crawl' or '*selection' (with all it needs).")
+@click.option("--select", metavar="ASSETS", help="Dagster selection, e.g. '*crawl' (with all it needs).")
 @click.option("--quiet", is_flag=True, help="Only the last line, and errors.")
 @_home_option
 def build(recipe: str | None, select: str | None, quiet: bool, home: str) -> None:

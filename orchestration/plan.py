@@ -24,7 +24,7 @@ from upath import UPath
 
 from assets.provenance.tables import TABLES, conform
 from orchestration.recipe import Recipe
-from orchestration.registry import Shard, Snapshot
+from orchestration.registry import Shard, Snapshot, forget
 from resources.lake import Lake, StoredFile, hash_file, sha256_of
 
 PLUMBING = {"assets.provenance.tables", "resources.lake"}
@@ -387,6 +387,7 @@ class Work:
                 f"{uri}: the crawl file is gone; put it back, or take it out of crawl.sources and run again"
             )
         if _hash_once(path) != sha256:
+            forget(self.build.recipe, self.build.lake)
             raise CrawlFileError(f"{uri}: its bytes changed after it was registered; run the build again")
         return path
 

@@ -72,6 +72,14 @@ class Source(Section):
     columns: ListColumns | None = Field(None, description="columns of a link list that follows no layout")
     rows_per_shard: int = Field(10_000, ge=1, le=1_000_000, description="rows of a link list that make a shard")
 
+    @model_validator(mode="after")
+    def _one_way_to_name_columns(self) -> Source:
+        if self.columns is not None and self.layout != "generic":
+            raise ValueError(
+                f"source {self.name} has a layout and columns; columns alone say it all, leave the layout out"
+            )
+        return self
+
 
 class Images(Section):
     """How images are decoded and stored."""

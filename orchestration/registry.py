@@ -124,6 +124,8 @@ def register(recipe: Recipe, lake: Lake) -> Snapshot:
     before = latest(recipe, lake)
     seen = _Seen(recipe, lake)
     found = [shard for source in recipe.crawl.sources for shard in _files(source, recipe, seen)]
+    if not found:
+        raise RecipeError(f"{recipe.path}: the files of crawl.sources hold no rows; there is nothing to build")
     after = _number(found, before)
     if before is None or after != before:
         folder = _folder(recipe, lake)
@@ -147,6 +149,13 @@ def latest(recipe: Recipe, lake: Lake) -> Snapshot | None:
     return Snapshot(
         tuple(Shard(**row) for row in document["shards"]), tuple(Shard(**row) for row in document["retired"])
     )
+
+
+def forget(recipe: Recipe, lake: Lake) -> None:
+    """Look at every file again at the next registration: one has changed although its size and time did not."""
+    path = _folder(recipe, lake) / "seen" / "files.json"
+    if path.exists():
+        path.unlink()
 
 
 def listing(recipe: Recipe) -> dict[str, list[float]]:
@@ -250,8 +259,8 @@ def _named(source: Source, recipe: Recipe) -> Iterator[tuple[str, UPath, str, tu
         kind: str | None = source.kind or next((name for name, form in _KINDS if form.search(uri)), None)
         if kind is None:
             raise RecipeError(
-                f"{recipe.path}: source {source.name} names {uri}, which could be anything by its name; "
-                "say crawl.sources.kind: warc, wat, links or images"
+                f"{recipe.path}: source {source.name} names {uri}, which could be anything by its name; take names that "
+                "end in .warc.gz, .wat.gz, .parquet, .csv, .tsv, .jsonl or .tar, or say crawl.sources.kind: warc, wat or images"
             )
         side = path.with_suffix(".parquet") if kind == "images" else None
         yield uri, path, kind, (f"{stem}.parquet", side) if side is not None and side.is_file() else None

@@ -73,7 +73,9 @@ def train_centroids(
         if value < 1:
             raise ValueError(f"clusters.{name} is {value}, but must be at least 1")
     if len(vectors) == 0:
-        raise ValueError("clusters: no sample survived dedup, so there is nothing to cluster; loosen pool or dedup")
+        raise ValueError(
+            "clusters: no sample is left, so there is nothing to cluster; the funnel says which stage dropped them"
+        )
     rows = training_rows(np.asarray(ids), k * points_per_centroid, seed)
     # By id, so that the order in which samples come changes nothing.
     rows = rows[np.argsort(np.asarray(ids)[rows], kind="stable")]

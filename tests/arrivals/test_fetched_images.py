@@ -148,7 +148,7 @@ def test_bytes_that_are_not_those_of_the_lists_hash_are_dropped_where_the_recipe
     urls = pictures(place, "pics.example", 2)
     right = hashlib.sha256(picture((0, 0, 0))).hexdigest()
     a_list(place, urls, sha256=[right, "0" * 64])
-    place.recipe({**LIST, "layout": "datacomp", "columns": {"url": "url", "text": "caption", "sha256": "sha256"}},
+    place.recipe({**LIST, "columns": {"url": "url", "text": "caption", "sha256": "sha256"}},
                  fetch={"verify_sha256": True})  # fmt: skip
     assert outcomes(place.crawl()) == {urls[0]: "ok", urls[1]: "other_bytes"}
 

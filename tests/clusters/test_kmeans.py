@@ -104,7 +104,7 @@ def test_a_concept_without_members_moves_to_what_is_served_worst(monkeypatch):
 
 
 def test_nothing_to_cluster_is_an_error_that_says_what_to_do():
-    with pytest.raises(ValueError, match="no sample survived dedup"):
+    with pytest.raises(ValueError, match="no sample is left"):
         train(np.empty((0, 8), np.float32), np.empty(0), 5)
 
 

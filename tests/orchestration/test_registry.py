@@ -144,7 +144,7 @@ def test_a_files_name_says_what_it_is(tmp_path, name, kind):
 
 def test_a_file_that_could_be_anything_needs_a_kind(tmp_path):
     (tmp_path / "a.bin").write_bytes(b"x")
-    with pytest.raises(RecipeError, match=r"names a.bin, which could be anything by its name; say crawl.sources.kind"):
+    with pytest.raises(RecipeError, match=r"names a.bin, which could be anything by its name; take names that end in"):
         register(sources(tmp_path, {"name": "s", "uris": ["a.bin"]}), Lake(tmp_path / "home"))
     recipe = sources(tmp_path, {"name": "s", "uris": ["a.bin"], "kind": "warc"})
     assert register(recipe, Lake(tmp_path / "home")).shards[0].kind == "warc"
