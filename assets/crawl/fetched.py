@@ -10,7 +10,7 @@ import hashlib
 import io
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,7 +21,7 @@ from upath import UPath
 
 from assets.crawl.candidates import record_row, redirect_target
 from assets.crawl.rows import Rows
-from assets.crawl.warc import iter_records
+from assets.crawl.warc import iter_records, read_record
 from resources.fetcher import Fetched, FetchSettings, Wanted
 from resources.fetcher.archive import WarcWriter
 from resources.lake import Lake, LakeError, local_path, sha256_of
@@ -56,6 +56,10 @@ _SEGMENT = pa.schema(
 """A segment's rows. `offset` is where the answer's record starts in the segment's own WARC file; `rules` are those of our own
 that were in force, as a hash, `robots` whether robots.txt was obeyed."""
 
+Answered = tuple[UPath, dict[str, Any]]
+"""A row of a segment, and the segment."""
+SEGMENT_BYTES = 64 << 20
+
 OWN_RULES = ("address_refused", "port_refused", "robots_disallowed", "robots_unreachable", "x_robots_tag", "too_large",
              "too_many_redirects", "header_too_large")  # fmt: skip
 """Reasons that another recipe may see differently."""
@@ -83,6 +87,24 @@ class SegmentWriter:
                 offset = archive.tell()
                 writer.add(exchange)
             rows.append({**_segment_row(fetched, offset), **self._rules})
+        self._publish(archive, rows)
+
+    def copy(self, answers: Iterable[Answered]) -> None:
+        """Append what another shard was answered, record by record as it stands there."""
+        archive, rows = io.BytesIO(), []
+        for segment, row in answers:
+            offset = None
+            if row["offset"] is not None:
+                offset = archive.tell()
+                archive.write(_raw(segment.with_suffix(".warc"), row["offset"]))
+            rows.append({**row, "offset": offset})
+            if archive.tell() > SEGMENT_BYTES:
+                self._publish(archive, rows)
+                archive, rows = io.BytesIO(), []
+        if rows:
+            self._publish(archive, rows)
+
+    def _publish(self, archive: io.BytesIO, rows: list[dict[str, Any]]) -> None:
         table = io.BytesIO()
         pq.write_table(pa.Table.from_pylist(rows, _SEGMENT), table, compression="zstd")
         digest = hashlib.sha256(archive.getbuffer())
@@ -93,6 +115,42 @@ class SegmentWriter:
             with self._lake.new_file(self._folder / f"{name}{suffix}") as partial, partial.open("wb") as stream:
                 stream.write(content.getbuffer())
         self._next += 1
+
+
+def _raw(warc: UPath, offset: int) -> bytes:
+    """A record as it stands in its file."""
+    length = read_record(local_path(warc), offset).length
+    if length is None:
+        raise LakeError(f"{warc}: the record at {offset} cannot be read; delete the file and its .parquet and run again")
+    with warc.open("rb") as stream:
+        stream.seek(offset)
+        data: bytes = stream.read(length)
+    return data
+
+
+def answered(root: UPath, urls: Collection[str], robots: bool) -> dict[str, list[Answered]]:
+    """What other shards of a home were answered: for an address its host's robots.txt, as it was then, and the image.
+
+    Args:
+        root: folder of all shards' segments.
+        urls: addresses that are looked for.
+        robots: images that were asked for without regard to robots.txt do not count.
+    """
+    found: dict[str, list[Answered]] = {}
+    folders = sorted(root.glob("*"), key=lambda path: path.name) if root.exists() else []
+    for folder in folders:
+        rules: dict[str, Answered] = {}
+        images: dict[str, Answered] = {}
+        for segment in sorted(folder.glob("*.parquet"), key=lambda path: path.name):
+            for row in read_segment(segment):
+                if row["kind"] == "robots":
+                    rules[_origin(row["url"])] = segment, row
+                elif row["status"] == "ok" and row["url"] in urls and (row["robots"] or not robots):
+                    images[row["url"]] = segment, row
+        for url, answer in images.items():
+            before = [rules[_origin(url)]] if _origin(url) in rules else []
+            found.setdefault(url, [*before, answer])
+    return found
 
 
 class Router:

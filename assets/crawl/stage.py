@@ -13,10 +13,20 @@ from pathlib import Path
 
 import dagster as dg
 import pyarrow as pa
+from upath import UPath
 
 from assets.crawl.bodies import body_reader
 from assets.crawl.candidates import Candidates, ReadSettings, read_images, read_links, read_warc, read_wat_file
-from assets.crawl.fetched import Router, SegmentWriter, pending, recorded, rules_of, wanted
+from assets.crawl.fetched import (
+    Answered,
+    Router,
+    SegmentWriter,
+    answered,
+    pending,
+    recorded,
+    rules_of,
+    wanted,
+)
 from assets.crawl.images import DecodeSettings
 from assets.crawl.lists import LAYOUTS, Columns
 from assets.crawl.shard import Target, crawl_shard
@@ -130,12 +140,31 @@ def _ask_hosts(works: Sequence[Work]) -> None:
                 owners[found.url].append(work.shard.shard_id)
                 asked.setdefault(found.url, found)
             writers[work.shard.shard_id] = SegmentWriter(build.lake, folder, settings)
+        _take_over(build.lake.home / "observations" / step.name, asked, owners, writers, settings.robots)
         if asked:
             router = Router(writers, owners, partial(progress.say, step.name))
             try:
                 fetch_all(asked.values(), settings, router.write, batch_items=router.ITEMS)
             finally:
                 router.close()
+
+
+def _take_over(
+    root: UPath,
+    asked: dict[str, Wanted],
+    owners: dict[str, list[int]],
+    writers: Mapping[int, SegmentWriter],
+    robots: bool,
+) -> None:
+    """Copy what other shards of this home were answered, and take it from what is asked for."""
+    copies: dict[int, dict[tuple[str, int | None], Answered]] = defaultdict(dict)
+    for url, answers in answered(root, asked.keys(), robots).items():
+        for shard in owners.pop(url):
+            for segment, row in answers:
+                copies[shard][str(segment), row["offset"]] = segment, row
+        del asked[url]
+    for shard, found in copies.items():
+        writers[shard].copy(found.values())
 
 
 @contextmanager

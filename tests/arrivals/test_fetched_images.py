@@ -199,6 +199,27 @@ def test_what_was_fetched_is_found_again_when_the_shards_get_other_numbers_and_n
     assert place.hosts.log == []
 
 
+def test_a_list_that_gets_more_rows_asks_for_the_new_ones_alone_and_keeps_what_hosts_said(place):
+    place.hosts.add("pics.example", "/robots.txt", b"User-agent: GPTBot\nDisallow: /\n")
+    urls = pictures(place, "pics.example", 4)
+    a_list(place, urls[:3])
+    place.recipe(LIST, fetch={})
+    before = place.crawl("evidence")
+    place.hosts.log.clear()
+    a_list(place, urls)
+    after = place.crawl("evidence")
+    assert sorted(place.hosts.asked("pics.example")) == ["/3.png", "/robots.txt"]
+    assert outcomes(after) == dict.fromkeys(urls, "ok")
+    hashes = [set(build.read("crawl", "image")["sha256"].to_pylist()) for build in (before, after)]
+    assert hashes[0] < hashes[1]
+    rules = [set(b.read("evidence", "reservation_evidence")["rule"].to_pylist()) for b in (before, after)]
+    assert rules[0] == rules[1] != set()
+    place.hosts.log.clear()
+    a_list(place, urls[1:3])
+    place.crawl("evidence")
+    assert place.hosts.log == []
+
+
 def test_a_refusal_by_our_own_rules_is_open_again_under_others(place):
     (url,) = pictures(place, "pics.example", 1)
     a_list(place, [url])
