@@ -121,7 +121,9 @@ def _raw(warc: UPath, offset: int) -> bytes:
     """A record as it stands in its file."""
     length = read_record(local_path(warc), offset).length
     if length is None:
-        raise LakeError(f"{warc}: the record at {offset} cannot be read; delete the file and its .parquet and run again")
+        raise LakeError(
+            f"{warc}: the record at {offset} cannot be read; delete the file and its .parquet and run again"
+        )
     with warc.open("rb") as stream:
         stream.seek(offset)
         data: bytes = stream.read(length)
