@@ -203,8 +203,7 @@ in one process on one core.
 {told}
 
 The plain loop is leaner than most: it decodes the bodies of pages alone. Eight times its speed was the aim and is not
-reached here, where fastwarc and selectolax alone, which only count, stay near eleven times (17 to 23 were reported of them
-elsewhere). Winnow does all of the above at {share:.0%} of their speed.
+reached; Winnow does all of the above at {share:.0%} of the speed at which fastwarc and selectolax only count.
 
 Peak memory of a process that reads one file, the sample crawl's records repeated under other addresses. Reading takes the
 same whatever the size of the file; the step `candidates` keeps its rows until the file is read, so its memory grows with

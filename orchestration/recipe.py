@@ -44,10 +44,7 @@ class ListColumns(Section):
     page_url: str | None = Field(None, description="address of the page")
     language: str | None = Field(None, description="language of the text")
     sha256: str | None = Field(None, description="hash that the image's bytes had, hexadecimal")
-    width: str | None = Field(None, description="width it had, in pixels")
-    height: str | None = Field(None, description="height it had, in pixels")
     license: str | None = Field(None, description="license that the list states")
-    uid: str | None = Field(None, description="the list's own id")
     header: list[str] = Field(
         default_factory=list, description="names of the columns of a CSV or TSV file that has no header line"
     )

@@ -6,7 +6,6 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -253,7 +252,7 @@ def _read_wat(
         reason = str(refusal)
         return {**row, "status": "other" if reason == "not_a_response" else "error", "reason": reason}, None
     row |= {"url": clean(page.url, 8192), "http_status": page.http_status, "mime": clean(page.mime)}
-    row |= {"digest": clean(page.digest, 200), "page_images": page.page.og_images}
+    row |= {"digest": clean(page.digest, 200), "truncated": page.truncated, "page_images": page.page.og_images}
     row["fetched_at"] = page.fetched_at or row["fetched_at"]
     state = _state(page.url or "", page.digest or "")
     row["status"] = _wat_status(page.http_status)
@@ -279,7 +278,6 @@ def redirect_target(record: WarcRecord) -> str | None:
 def record_row(record: WarcRecord, record_id: int, shard_id: int, target: str | None) -> dict[str, Any]:
     """A row of table `record`."""
     has_body = record.type in ("response", "resource") and record.status != "error"
-    fetched_at: datetime | None = record.fetched_at
     return {
         "record_id": record_id,
         "shard_id": shard_id,
@@ -287,7 +285,7 @@ def record_row(record: WarcRecord, record_id: int, shard_id: int, target: str | 
         "length": record.length,
         "type": record.type,
         "url": clean(record.url, 8192),
-        "fetched_at": fetched_at,
+        "fetched_at": record.fetched_at,
         "http_status": record.http_status,
         "status": record.status,
         "reason": record.reason,

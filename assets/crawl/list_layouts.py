@@ -15,7 +15,6 @@ from assets.crawl.urls import MAX_LENGTH, join
 
 MAX_FIELD = 1 << 16
 """Characters of an address or text in a list; a longer one costs its row."""
-MAX_SIDE = 1 << 31
 Names = tuple[str, ...]
 Values = list[Any]
 """Raw values of a row in the order of FIELDS; None where the list has none."""
@@ -31,7 +30,7 @@ class Columns:
 
     Attributes:
         url, text: address and text of an image; both have to be there.
-        title, page_url, language, license, sha256, width, height, uid: what a list may say besides.
+        title, page_url, language, license, sha256: what a list may say besides.
         header: names of the columns of CSV and TSV files that have no header line.
         quoted: whether quotes around a field of CSV and TSV mean anything.
     """
@@ -43,9 +42,6 @@ class Columns:
     language: Names = ()
     license: Names = ()
     sha256: Names = ()
-    width: Names = ()
-    height: Names = ()
-    uid: Names = ()
     header: Names = ()
     quoted: bool = True
 
@@ -54,16 +50,14 @@ FIELDS = tuple(field.name for field in fields(Columns) if field.name not in ("he
 
 LAYOUTS: dict[str, Columns] = {
     "laion2b": Columns(
-        url=("URL",), text=("TEXT",), language=("LANGUAGE",), license=("LICENSE",), width=("WIDTH",),
-        height=("HEIGHT",), uid=("SAMPLE_ID", "hash"),
+        url=("URL",), text=("TEXT",), language=("LANGUAGE",), license=("LICENSE",)
     ),
     "laion400m": Columns(
-        url=("URL",), text=("TEXT",), license=("LICENSE",), width=("WIDTH",), height=("HEIGHT",), uid=("SAMPLE_ID",)
+        url=("URL",), text=("TEXT",), license=("LICENSE",)
     ),
-    "coyo": Columns(url=("url",), text=("text",), width=("width",), height=("height",), uid=("id",)),
+    "coyo": Columns(url=("url",), text=("text",)),
     "datacomp": Columns(
-        url=("url",), text=("text",), sha256=("sha256",), width=("original_width",), height=("original_height",),
-        uid=("uid",),
+        url=("url",), text=("text",), sha256=("sha256",),
     ),
     "cc12m": Columns(url=("url",), text=("caption",), header=("url", "caption"), quoted=False),
     "generic": Columns(
@@ -74,9 +68,6 @@ LAYOUTS: dict[str, Columns] = {
         language=("language", "lang"),
         license=("license", "licence"),
         sha256=("sha256",),
-        width=("width", "original_width"),
-        height=("height", "original_height"),
-        uid=("uid", "sample_id", "id", "key"),
     ),
 }  # fmt: skip
 """Layouts by name. LAION and COYO: the data cards on Hugging Face; DataComp: the metadata of mlfoundations/datacomp; CC12M:
@@ -91,9 +82,8 @@ class ListRow:
         row: index in the file, from 0; lines without any content do not count.
         url: address of the image, in the form of the WHATWG parser; as written where `reason` says that it is none.
         text: what the list calls its text, at most 4096 characters.
-        title, page_url, language (primary subtag), license, uid: as stated, cleaned.
+        title, page_url, language (primary subtag), license: as stated, cleaned.
         sha256: 64 hexadecimal digits, lower case.
-        width, height: pixels, as stated.
         reason: why the row is no sample: no_url, not_http, bad_url, bad_value, too_long, not_utf8, bad_fields, bad_csv,
             unclosed_quote, bad_json, too_large, broken_file; None for a good row.
     """
@@ -106,9 +96,6 @@ class ListRow:
     language: str | None = None
     license: str | None = None
     sha256: str | None = None
-    width: int | None = None
-    height: int | None = None
-    uid: str | None = None
     reason: str | None = None
 
 
@@ -146,7 +133,7 @@ def list_row(number: int, values: Values | str) -> ListRow:
     reason = reason or fault or (None if address else "bad_url")
     if reason is not None:
         return ListRow(number, clean(url, MAX_LENGTH) or None, clean(text), reason=reason)
-    title, page, language, license_, digest, width, height, uid = values[2:]
+    title, page, language, license_, digest = values[2:]
     return ListRow(
         number,
         address,
@@ -156,9 +143,6 @@ def list_row(number: int, values: Values | str) -> ListRow:
         primary(_words(language)[0]) if language is not None else None,
         _license(license_) if license_ is not None else None,
         _digest(digest) if digest is not None else None,
-        _side(width) if width is not None else None,
-        _side(height) if height is not None else None,
-        _uid(uid) if uid is not None else None,
     )
 
 
@@ -214,17 +198,3 @@ def _digest(value: Any) -> str | None:
         return value.hex()
     stated = (_words(value)[0] or "").strip().lower()
     return stated if re.fullmatch("[0-9a-f]{64}", stated) else None
-
-
-def _side(value: Any) -> int | None:
-    if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,10}(?:\.0{0,6})?\s*", value):
-        value = float(value)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return value if type(value) is int and 0 < value < MAX_SIDE else None
-
-
-def _uid(value: Any) -> str | None:
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        value = int(value)
-    return (clean(_words(value)[0], 200) or "").strip() or None

@@ -23,7 +23,6 @@ from assets.provenance.tables import TABLES, conform
 
 ReadBody = Callable[[int], bytes]
 """record id -> body of that record; raises ImageRefused where it has none."""
-MAX_REDIRECTS = 5
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ import os
 import re
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -19,6 +18,8 @@ import brotli
 from fastwarc.stream_io import ZstdReader
 from fastwarc.warc import ArchiveIterator, WarcHeader
 
+from assets.crawl.codings import GZIP, ZSTD, dechunk, decompress, panics_are_damage
+
 HTML = ("text/html", "application/xhtml+xml")
 MAX_BODY = 32 << 20
 MAX_HEADERS = 1 << 18
@@ -28,13 +29,9 @@ MEMBER = 1024
 """Bytes of a gzip member after which it has shown whether it holds a record."""
 MAX_BROKEN = 10_000
 """Broken stretches of a file after which the rest of it is given up as one."""
-GZIP = b"\x1f\x8b\x08"
-ZSTD = b"\x28\xb5\x2f\xfd"
 ZSTD_DICTIONARY = b"\x5d\x2a\x4d\x18"
 """The skippable frame that holds the dictionary of a .warc.zst (IIPC, WARC Zstandard compression 0.1)."""
 STARTS = (GZIP, b"WARC/", ZSTD, ZSTD_DICTIONARY)
-NO_CODING = {"", "identity", "none", "binary", "8bit", "utf-8", "utf8"}
-"""Content codings that change nothing, and what servers send in their place."""
 DAMAGE = (OSError, ValueError, EOFError, zlib.error)
 """What reading a damaged file raises."""
 _STATUS = re.compile(rb"HTTP/[0-9](?:\.[0-9])?[ \t]+([0-9]{3})")
@@ -212,20 +209,9 @@ def _swallower(record: WarcRecord, inner: int) -> WarcRecord:
 
 
 def _raw_records(stream: BinaryIO, dictionary: bytes | None) -> Iterator[Any]:
-    with _panics_are_damage():
+    with panics_are_damage():
         source = stream if dictionary is None else ZstdReader(stream, dictionary=dictionary)
         yield from ArchiveIterator(source, parse_http=False)
-
-
-@contextmanager
-def _panics_are_damage() -> Iterator[None]:
-    """Where the reader cannot cope with what it is given, such as a damaged dictionary, it panics: no Exception."""
-    try:
-        yield
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":
-            raise
-        raise ValueError(str(error)) from None
 
 
 class _Probe:
@@ -299,7 +285,7 @@ def _dictionary(path: Any) -> tuple[int, bytes | None]:
         data = stream.read(size)
     if data.startswith(ZSTD):
         try:
-            with _panics_are_damage():
+            with panics_are_damage():
                 data = ZstdReader(io.BytesIO(data)).read(MAX_DICTIONARY + 1)
         except DAMAGE:
             return 0, None
@@ -441,9 +427,9 @@ def _content_type(record: WarcRecord, lower: bytes) -> str:
 def _decoded(record: WarcRecord, body: bytes, max_body: int) -> bytes:
     """The body without its transfer and content codings."""
     if any("chunked" in value.lower() for value in record.header("transfer-encoding")):
-        body = _dechunk(body)
+        body = dechunk(body)
     for coding in reversed([c.strip().lower() for v in record.header("content-encoding") for c in v.split(",")]):
-        body = _decompress(coding, body, max_body)
+        body = decompress(coding, body, max_body)
     return body
 
 
@@ -469,86 +455,6 @@ def _split(block: bytes) -> tuple[bytes, bytes, bytes]:
         return block, b"", b""
     end = at + len(mark)
     return block[:end], mark, block[end:]
-
-
-def _dechunk(body: bytes) -> bytes:
-    parts: list[bytes] = []
-    at = 0
-    while True:
-        end = body.find(b"\r\n", at, at + 64)
-        if end < 0:
-            # Some crawlers take the chunks apart but leave the header field.
-            if at == 0:
-                return body
-            raise ValueError("chunk without size")
-        digits = body[at:end].split(b";")[0].strip()
-        if not re.fullmatch(rb"[0-9a-fA-F]{1,8}", digits):
-            if at == 0:
-                return body
-            raise ValueError("bad chunk size")
-        size = int(digits, 16)
-        if size == 0:
-            return b"".join(parts)
-        if end + 2 + size > len(body):
-            raise ValueError("chunk is cut off")
-        parts.append(body[end + 2 : end + 2 + size])
-        at = end + 2 + size + 2
-
-
-def _decompress(coding: str, body: bytes, limit: int) -> bytes:
-    """Decode one content coding; OverflowError where more than `limit` bytes come out."""
-    if coding in NO_CODING:
-        return body
-    if coding in ("gzip", "x-gzip", "deflate"):
-        return _inflate(coding, body, limit)
-    if coding == "br":
-        return _unbrotli(body, limit)
-    if coding == "zstd":
-        return _unzstd(body, limit)
-    raise ValueError(f"unknown content coding {coding}")
-
-
-def _inflate(coding: str, body: bytes, limit: int) -> bytes:
-    if coding != "deflate" and not body.startswith(GZIP[:2]):
-        return body
-    window = 31 if coding != "deflate" else 15 if body[:1] == b"\x78" else -15
-    decoder = zlib.decompressobj(window)
-    out = decoder.decompress(body, limit + 1)
-    if len(out) > limit:
-        raise OverflowError
-    if not decoder.eof:
-        raise ValueError("compressed body is cut off")
-    return out
-
-
-def _unbrotli(body: bytes, limit: int) -> bytes:
-    decoder, written = brotli.Decompressor(), bytearray()
-    for start in range(0, len(body), 4096):
-        part = body[start : start + 4096]
-        while True:
-            # A few bytes can stand for gigabytes: take the output in pieces.
-            written += decoder.process(part, output_buffer_limit=1 << 20)
-            if len(written) > limit:
-                raise OverflowError
-            if decoder.can_accept_more_data():
-                break
-            part = b""
-    if not decoder.is_finished():
-        raise ValueError("compressed body is cut off")
-    return bytes(written)
-
-
-def _unzstd(body: bytes, limit: int) -> bytes:
-    if not body.startswith(ZSTD):
-        return body
-    written = bytearray()
-    with _panics_are_damage():
-        reader = ZstdReader(io.BytesIO(body))
-        while part := reader.read(1 << 16):
-            written += part
-            if len(written) > limit:
-                raise OverflowError
-    return bytes(written)
 
 
 @lru_cache(4096)

@@ -16,7 +16,7 @@ def agreement(rows: pa.Table, score: pa.Table, rules: Sequence[Chosen]) -> dict[
     """What each rule says of each sample; `first_failure` turns the answer into decisions.
 
     Args:
-        rows: with sample_id; every sample of the whole pool where a rule is about a share of it (`needs_whole_pool`).
+        rows: with sample_id; every sample of the whole pool where a rule is about a share of it.
         score: table `score` with the numbers of the encoder (image_text_similarity, image_text_rank) and, for rules
             that tell languages apart, those of the pool. A sample without its number passes.
         rules: what `similarity_rules` gives.
@@ -25,8 +25,3 @@ def agreement(rows: pa.Table, score: pa.Table, rules: Sequence[Chosen]) -> dict[
         rule.name: FILTERS[rule.name].apply(scored_columns(rows, score, columns_of(rule)), **rule.limits)
         for rule in rules
     }
-
-
-def needs_whole_pool(rules: Sequence[Chosen]) -> bool:
-    """True if a rule keeps a share of the pool: its limit is known only once every sample has its number."""
-    return any(rule.limits.get("fraction") is not None for rule in rules)

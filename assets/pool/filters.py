@@ -223,7 +223,7 @@ def similarity(batch: pa.Table, limit: float | None = None, fraction: float | No
     cosine = _numbers(batch, "similarity")
     if limit is None:
         limit = top_fraction_threshold(cosine[~np.isnan(cosine)], fraction or 0.0)
-    return Decision(~(cosine < limit), cosine, limit)
+    return _similar_enough(batch, np.ones(len(cosine), dtype=bool), limit)
 
 
 @pool_filter(
@@ -239,9 +239,7 @@ def similarity_language(
     batch: pa.Table, limit: float = 0.28, language: str = "en", confidence: float = 0.5
 ) -> Decision:
     """Drop pairs whose text is in `language`, and that agree too little: cosine below `limit`."""
-    cosine = _numbers(batch, "similarity")
-    asked = _numbers(batch, "language_wanted") >= confidence
-    return Decision(~(asked & (cosine < limit)), cosine, limit)
+    return _similar_enough(batch, _numbers(batch, "language_wanted") >= confidence, limit)
 
 
 @pool_filter(
@@ -255,9 +253,7 @@ def similarity_language(
 )
 def similarity_others(batch: pa.Table, limit: float = 0.26, language: str = "en", confidence: float = 0.5) -> Decision:
     """Drop pairs whose text is not in `language` for sure, and that agree too little: cosine below `limit`."""
-    cosine = _numbers(batch, "similarity")
-    asked = _numbers(batch, "language_wanted") < confidence
-    return Decision(~(asked & (cosine < limit)), cosine, limit)
+    return _similar_enough(batch, _numbers(batch, "language_wanted") < confidence, limit)
 
 
 @pool_filter(
@@ -272,6 +268,12 @@ def rank(batch: pa.Table, keep: int = 8, negatives: int = 63, seed: int = 0) -> 
     """Drop pairs whose text comes after place `keep` when it and `negatives` others are sorted by fit to the picture."""
     place = _numbers(batch, "rank")
     return Decision(~(place > keep), place, keep)
+
+
+def _similar_enough(batch: pa.Table, asked: np.ndarray, limit: float) -> Decision:
+    """Of the samples that are asked, those below the limit go; one without a number stays."""
+    cosine = _numbers(batch, "similarity")
+    return Decision(~(asked & (cosine < limit)), cosine, limit)
 
 
 def _at_most(batch: pa.Table, column: str, limit: float) -> Decision:

@@ -584,7 +584,7 @@ _ALL = [
         ("url!", TEXT, "address asked for"),
         ("attempt!", U32, "from 1, over all runs"),
         ("status!", TEXT, "ok, failed or refused (not asked, or its answer not taken: robots.txt, opt-out, address)"),
-        ("reason", TEXT, "why it is not ok: http_404, timeout, robots_disallowed, x_robots_tag, private_address …"),
+        ("reason", TEXT, "why it is not ok: http_404, timeout, robots_disallowed, x_robots_tag, address_refused …"),
         ("detail", TEXT, "what the host said or the system reported, in a few words"),
         ("may_succeed!", BOOL, "a later run tries again"),
         ("retry_at", TIME, "not before this time, where the host said so"),

@@ -27,7 +27,6 @@ from assets.rights.site_rules import SITE_PATHS, SiteFile, Target, read_sites
 from assets.rights.structured import read_structured
 
 MAX_REDIRECTS = 5
-ORDINAL = (1 << 32) - 1
 
 
 @dataclass(frozen=True)
@@ -112,6 +111,8 @@ def _read_wat_pages(sources: Sources, shard_id: int, wanted: _Wanted, findings: 
         page = read_wat(record.body)
         url, subject, where = page.url or "", Subject("page", record_id), Where(record_id, "body", None, None)
         read_headers(page.header_bytes, url, subject, page.fetched_at, unplaced)
+        if page.truncated:
+            findings.license(subject, "page_unread", NOASSERTION, f"page incomplete: {page.truncated}", where)
         read_meta_reservations(page.metas, subject, where, page.fetched_at, unplaced)
         for rule, value in read_wat_licenses(page.metas, page.license_links):
             joined = join(url, value) if rule == "wat_rel" else None

@@ -163,3 +163,14 @@ def test_a_page_that_was_cut_off_gives_samples_whose_rights_cannot_be_told(place
     assert outcomes(build) == {url: "ok"}
     (row,) = build.read("rights", "rights").to_pylist()
     assert (row["image_license"], row["decided_by"]) == ("NOASSERTION", "page_unread")
+
+
+def test_a_page_of_a_wat_that_was_cut_off_says_so_and_its_rights_cannot_be_told(place):
+    url = place.hosts.add("pics.example", "/a.png", picture())
+    page = response(PAGE, f'<img src="{url}" alt="red">'.encode(), WARC_Truncated="length")
+    warc_to_wat(write(place.folder / "x.warc.gz", page), place.folder / "x.warc.wat.gz")
+    place.recipe({"name": "a", "uris": ["x.warc.wat.gz"]}, fetch={})
+    build = place.crawl("rights")
+    assert "length" in build.read("candidates", "record")["truncated"].to_pylist()
+    (row,) = build.read("rights", "rights").to_pylist()
+    assert (row["image_license"], row["decided_by"]) == ("NOASSERTION", "page_unread")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from assets.crawl.bodies import body_reader
-from assets.crawl.candidates import Candidates, ReadSettings, read_warc
+from assets.crawl.candidates import ReadSettings, read_warc
 from assets.crawl.images import DecodeSettings
 from assets.crawl.shard import Target, crawl_shard
 from assets.provenance.tables import TABLES
@@ -35,22 +35,7 @@ def crawl_warc(
     """All tables of a WARC file."""
     reading = reading or ReadSettings()
     found = read_warc(path, shard_id, reading)
-    return finish(found, "warc", path, shard_id, tar, uri, reading, decoding, **limits)
-
-
-def finish(
-    found: Candidates,
-    kind: str,
-    path: Path,
-    shard_id: int,
-    tar: Path,
-    uri: str = "image.tar",
-    reading: ReadSettings | None = None,
-    decoding: DecodeSettings | None = None,
-    **limits,
-) -> Crawled:
-    """All tables of a shard whose file was read."""
-    read_body = body_reader(kind, path, {}, found.record, (reading or ReadSettings()).max_body)
+    read_body = body_reader("warc", path, {}, found.record, reading.max_body)
     nothing_fetched = TABLES["fetch"].empty()
     made = crawl_shard(
         shard_id, found.candidate, nothing_fetched, read_body, Target(tar, uri), decoding or DecodeSettings(), **limits

@@ -112,15 +112,15 @@ def test_row_groups_outside_the_piece_are_not_read(tmp_path):
     ("layout", "columns", "expected"),
     [
         ("laion2b", {"SAMPLE_ID": 5, "URL": "u", "TEXT": "t", "HEIGHT": 3, "WIDTH": 4, "LICENSE": "?", "LANGUAGE": "zh-Latn"},
-         {"uid": "5", "language": "zh", "width": 4, "height": 3, "license": None}),
+         {"language": "zh", "license": None}),
         ("laion2b", {"URL": "u", "TEXT": "t", "WIDTH": 4.0, "HEIGHT": 3.0, "similarity": 0.3, "hash": -7, "punsafe": 0.1},
-         {"uid": "-7", "width": 4, "height": 3, "language": None}),
+         {"language": None}),
         ("laion400m", {"SAMPLE_ID": 1.0, "URL": "u", "TEXT": "t", "LICENSE": "cc-by", "NSFW": "UNLIKELY", "similarity": 0.3},
-         {"uid": "1", "license": "cc-by"}),
+         {"license": "cc-by"}),
         ("coyo", {"id": 841814333321, "url": "u", "text": "t", "width": 4, "height": 3, "image_phash": "f0"},
-         {"uid": "841814333321", "width": 4, "height": 3}),
+         {"license": None}),
         ("datacomp", {"uid": "ab" * 16, "url": "u", "text": "t", "original_width": 4, "original_height": 3, "sha256": "AB" * 32},
-         {"uid": "ab" * 16, "sha256": "ab" * 32, "width": 4}),
+         {"sha256": "ab" * 32}),
         ("generic", {"Image_URL": "u", "Caption": "t", "Title": "T", "page_url": "http://p.example", "lang": "de-CH"},
          {"title": "T", "page_url": "http://p.example/", "language": "de"}),
     ],
@@ -256,8 +256,8 @@ def test_parquet_values_of_every_type_are_taken_for_what_they_say(tmp_path):
     pq.write_table(table, tmp_path / "a.parquet")
     rows = all_rows(tmp_path / "a.parquet")
     assert [row.reason for row in rows] == [None, "not_utf8", "no_url", None]
-    assert (rows[0].url, rows[0].sha256, rows[0].width, rows[0].uid) == ("http://a.example/0", "01" * 32, 1, "1")
-    assert (rows[3].url, rows[3].text, rows[3].width, rows[3].sha256) == ("http://a.example/3%20x", None, None, None)
+    assert (rows[0].url, rows[0].sha256) == ("http://a.example/0", "01" * 32)
+    assert (rows[3].url, rows[3].text, rows[3].sha256) == ("http://a.example/3%20x", None, None)
 
 
 def test_invalid_utf8_in_a_text_column_of_parquet_costs_its_rows_alone(tmp_path):

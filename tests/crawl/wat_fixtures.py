@@ -42,6 +42,7 @@ def envelope(record: WarcRecord, file: str) -> dict[str, Any]:
         "WARC-Target-URI": record.url,
         "WARC-Date": record.fetched_at.strftime("%Y-%m-%dT%H:%M:%SZ") if record.fetched_at else None,
         "WARC-Payload-Digest": record.digest,
+        "WARC-Truncated": record.truncated,
     }
     payload: dict[str, Any] = {"Actual-Content-Type": f"application/http; msgtype={record.type}"}
     if record.type == "response":

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from assets.pool.agreement import agreement, needs_whole_pool
+from assets.pool.agreement import agreement
 from assets.pool.scores import scored_columns
 from assets.pool.sets import resolve, similarity_rules
 from assets.provenance.decisions import first_failure
@@ -34,12 +34,6 @@ def test_the_rules_of_a_set_give_decisions_with_the_number_and_the_limit():
     assert decision["kept"].to_pylist() == [False, True, False]
     assert decision["reason"].to_pylist() == ["similarity_language", None, "similarity_others"]
     assert decision["threshold"].to_pylist() == [0.28, None, 0.26]
-
-
-def test_only_a_share_of_the_pool_needs_the_whole_pool():
-    assert needs_whole_pool(rules("datacomp_clip"))
-    assert not needs_whole_pool(rules("datacomp_clip", {"similarity": {"limit": 0.25, "fraction": None}}))
-    assert not needs_whole_pool(rules("laion5b", extra=["rank"]))
 
 
 def test_the_best_share_of_the_pool_stays_and_a_sample_without_a_vector_is_left_to_others():
