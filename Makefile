@@ -31,8 +31,9 @@ lint: $(STAMP)  ## what `make test` checks before the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: $(STAMP)  ## generate docs/tables.md and docs/recipe.md
+docs: $(STAMP)  ## generate docs/tables.md, docs/recipe.md and docs/rights-rules.md
 	$(BIN)/python -m assets.provenance.tables_doc
+	$(BIN)/python -m assets.rights.rules_doc
 	$(BIN)/python -m orchestration.recipe_doc
 
 bench: $(STAMP)  ## run the benchmarks and write docs/benchmarks.md; img2dataset gets an environment of its own

@@ -47,6 +47,29 @@ def ask(home: str, query: str, arguments: Sequence[str]) -> tuple[list[str], lis
             raise BuildError(f"the query was refused: {error}") from error
 
 
+def what_if(home: str, name_or_path: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Samples whose verdict would be another under a policy: columns and rows, counted by verdict, reason and license.
+
+    Args:
+        home: where the database is.
+        name_or_path: a policy that ships with Winnow, or a YAML file.
+
+    Raises PolicyError where there is no such policy or it is wrong, BuildError where there is no database.
+    """
+    from assets.provenance.questions import answer
+    from assets.rights.policy import load_policy
+    from assets.rights.terms import policy_relations
+
+    policy = load_policy(name_or_path)
+    with connect(home) as connection:
+        stated = connection.execute("SELECT DISTINCT spdx_id FROM license_evidence").fetchall()
+        relations = policy_relations([policy], [spdx_id for (spdx_id,) in stated])
+        for name in ("policy_setting", "policy_term"):
+            connection.register(name, relations[name])  # found before the database's own table of that name
+        found = answer(connection, "what_if_policy", {"policy": policy.name})
+        return found.column_names, [tuple(row.values()) for row in found.to_pylist()]
+
+
 def story(home: str, sample_id: int) -> str:
     """A sample's whole story as text."""
     from assets.provenance.explain import explain, render

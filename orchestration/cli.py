@@ -20,13 +20,15 @@ class Plain(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command; say what is wrong in plain words."""
+        from assets.rights.confusion import TruthError
+        from assets.rights.policy import PolicyError
         from orchestration.manifest import BuildError
         from orchestration.recipe import RecipeError
         from resources.lake import LakeError
 
         try:
             return super().invoke(ctx)
-        except (RecipeError, LakeError, BuildError) as error:
+        except (RecipeError, LakeError, BuildError, PolicyError, TruthError) as error:
             raise click.ClickException(str(error)) from error
 
 
@@ -41,6 +43,7 @@ def main() -> None:
     winnow ui                           the same assets in Dagster, on http://127.0.0.1:3000
     winnow sql "FROM funnel"            ask provenance.duckdb
     winnow explain SAMPLE_ID            one sample's whole story
+    winnow what-if POLICY               what another policy would let through, or not
     winnow diff BUILD BUILD             what changed between two builds, and why
 
     The data lies under WINNOW_HOME (default: .winnow in the current folder).
@@ -177,6 +180,27 @@ def sql(query: str | None, as_csv: bool, show_list: bool, arguments: tuple[str, 
     _print_table(columns, rows)
 
 
+@main.command("what-if")
+@click.argument("policy")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@_home_option
+def what_if(policy: str, as_csv: bool, home: str) -> None:
+    """Say which samples POLICY would judge otherwise: a policy that ships with Winnow, or a YAML file.
+
+    Nothing is built: the evidence in provenance.duckdb is weighed again, copies on other pages included. Which samples a
+    build would then choose in place of others takes that build.
+    """
+    from orchestration import asking
+
+    columns, rows = asking.what_if(home, policy)
+    if as_csv:
+        _print_csv(columns, rows)
+        return
+    _print_table(columns, rows)
+    changed, released = (sum(row[columns.index(name)] for row in rows) for name in ("samples", "released"))
+    click.echo(f"{changed} samples would have another verdict, {released} of them released")
+
+
 @main.command()
 @click.argument("sample_id", type=int)
 @_home_option
@@ -185,6 +209,41 @@ def explain(sample_id: int, home: str) -> None:
     from orchestration import asking
 
     click.echo(asking.story(home, sample_id))
+
+
+@main.command()
+@click.argument("recipe", required=False)
+@click.option("--sample", "samples", type=int, multiple=True, metavar="SAMPLE_ID", help="Findings about this sample.")
+@click.option("--count", type=click.IntRange(1), help="So many findings, drawn by hash: the same ones every time.")
+@click.option("--all", "everything", is_flag=True, help="All findings.")
+@_home_option
+def verify(recipe: str | None, samples: tuple[int, ...], count: int | None, everything: bool, home: str) -> None:
+    """Read findings again in the crawl files of RECIPE: are the bytes they name still what they say?
+
+    Without an option, 100 findings are drawn. Exit status 1 if one does not stand.
+
+    \b
+    same            the rule reads the same from the stored bytes
+    differs         the stored value is not in the stored range
+    differs_reading the value is there, but gives another license or decision
+    unplaced        the finding has no bytes: link lists and WAT files tell none
+    gone            the crawl file is missing or has changed
+    """
+    from collections import Counter
+
+    from orchestration import verifying
+    from orchestration.recipe import load_recipe
+
+    if bool(samples) + (count is not None) + everything > 1:
+        raise click.UsageError("--sample, --count and --all exclude each other; give one of them")
+    rows = verifying.findings(home, samples, None if everything else count or 100)
+    outcomes: Counter[str] = Counter()
+    for row, found in verifying.verified(load_recipe(recipe), home, rows):
+        outcomes[found.outcome] += 1
+        click.echo(verifying.line_of(row, found))
+    click.echo(verifying.count_line(outcomes))
+    if not verifying.stands(outcomes):
+        sys.exit(1)
 
 
 @main.command()

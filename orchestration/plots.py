@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import base64
 import io
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 KEPT, DROPPED, INK = "#2f7d5b", "#c8553d", "#333333"
 
@@ -81,6 +83,65 @@ def bars(labels: Sequence[str], values: Sequence[int], unit: str) -> bytes:
     axes.set_xlim(0, max([*values, 1]) * 1.15)
     axes.set_xlabel(unit)
     return _png(figure)
+
+
+MOST_LABELS = 15
+
+
+def confusion(table: pa.Table) -> bytes:
+    """Heat maps of what was expected against what was found: licenses left, opt-outs right. PNG bytes.
+
+    Args:
+        table: columns kind, expected, found, samples and right; kinds besides license and reservation are not shown.
+    """
+    rows = table.to_pylist()
+    panels = []
+    for kind in ("license", "reservation"):
+        counted = [(row["expected"], row["found"], row["samples"]) for row in rows if row["kind"] == kind]
+        panels.append((kind, *confusion_cells(counted, MOST_LABELS)))
+    widths = [0.46 * len(labels) + 2.2 for _, labels, _ in panels]
+    figure, first = _figure(sum(widths), 0.34 * max(len(labels) for _, labels, _ in panels) + 2.2)
+    first.remove()
+    for axes, (kind, labels, cells) in zip(figure.subplots(1, 2, width_ratios=widths), panels, strict=True):
+        _heat_map(axes, kind, labels, cells)
+    return _png(figure)
+
+
+def confusion_cells(counted: Sequence[tuple[str, str, int]], most: int) -> tuple[list[str], np.ndarray]:
+    """Labels by count, at most `most` and then `other`, and samples by (expected, found) in that order.
+
+    Args:
+        counted: (expected, found, samples).
+    """
+    totals: Counter[str] = Counter()
+    for expected, found, samples in counted:
+        for label in {expected, found}:
+            totals[label] += samples
+    labels = sorted(totals, key=lambda label: (-totals[label], label))
+    place = {label: min(number, most) for number, label in enumerate(labels)}
+    if len(labels) > most:
+        labels = [*labels[:most], "other"]
+    cells = np.zeros((len(labels), len(labels)), dtype=np.int64)
+    for expected, found, samples in counted:
+        cells[place[expected], place[found]] += samples
+    return labels, cells
+
+
+def _heat_map(axes: Any, kind: str, labels: Sequence[str], cells: np.ndarray) -> None:
+    """One panel; color by the logarithm of the count, so that a single wrong sample shows beside thousands."""
+    shade = np.log1p(cells.astype(np.float64))
+    most = float(shade.max(initial=0.0)) or 1.0
+    if len(labels):
+        axes.imshow(shade, cmap="Greens", vmin=0, vmax=1.6 * most, aspect="auto")
+    for row, column in np.argwhere(cells):
+        ink = INK if row == column else DROPPED
+        axes.text(column, row, f"{cells[row, column]:,}", ha="center", va="center", fontsize=7, color=ink)
+    places = np.arange(len(labels))
+    axes.set_xticks(places, labels, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
+    axes.set_yticks(places, labels, fontsize=8)
+    axes.set_xlabel("found")
+    axes.set_ylabel("expected")
+    axes.set_title(f"{kind}: samples", fontsize=10)
 
 
 def contact_sheet(rows: Sequence[tuple[str, Sequence[Any]]], columns: int = 12, side: int = 72) -> bytes:

@@ -175,6 +175,13 @@ class Rights(Section):
     """Which policy turns evidence into verdicts."""
 
     policy: str = Field("commercial-open", description="name of a policy that ships with Winnow, or a YAML file")
+    adapters: list[Literal["wikimedia-commons", "flickr", "the-met"]] = Field(
+        default_factory=list, description="rules made for single sites that are read besides the general ones"
+    )
+    truth: str | None = Field(
+        None,
+        description="JSON lines with what a careful reader takes from each <img>: rights_agreement counts against it",
+    )
 
 
 class Pool(Section):

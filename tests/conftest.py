@@ -34,6 +34,7 @@ class Project:
         """The demo recipe over two small shards; `changes` are dotted keys with `__`."""
         recipe = yaml.safe_load((REPOSITORY / "recipes" / "demo.yaml").read_text())
         recipe["crawl"]["sources"] = [{"name": "two", "uris": ["crawl/*.warc.gz"]}]
+        recipe["rights"]["truth"] = str(CRAWL / "truth.jsonl.gz")
         recipe["clusters"]["k"] = 8
         recipe["captions"]["fusion"]["max_fusions"] = 2
         for key, value in changes.items():
@@ -101,5 +102,5 @@ def built(tmp_path_factory) -> tuple[Project, str]:
 @pytest.fixture(scope="session")
 def truth() -> list[dict]:
     """What the makers of the sample crawl say of every <img> in it."""
-    with gzip.open(REPOSITORY / "tests" / "data" / "truth.jsonl.gz", "rt", encoding="utf-8") as lines:
+    with gzip.open(REPOSITORY / "examples" / "crawl" / "truth.jsonl.gz", "rt", encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]

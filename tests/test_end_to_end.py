@@ -13,7 +13,7 @@ import time
 import pyarrow.parquet as pq
 import pytest
 
-from tests.conftest import TWO_SHARDS, make_project
+from tests.conftest import REPOSITORY, TWO_SHARDS, make_project
 
 pytestmark = pytest.mark.slow
 
@@ -151,6 +151,59 @@ def test_a_wrong_query_is_one_error(built):
 def test_sql_cannot_write(built):
     project, _ = built
     assert "read-only" in project.winnow("sql", "DELETE FROM sample", fails=True)
+
+
+def test_the_evidence_in_the_database_comes_to_the_rights_of_the_build(built):
+    project, _ = built
+    differing = "SELECT count(*) FROM (FROM rights EXCEPT FROM rights_under('commercial-open'))"
+    assert project.sql(differing) == [(0,)]
+    assert project.sql("SELECT count(*) FROM rights") == project.sql(
+        "SELECT count(*) FROM rights_under('commercial-open')"
+    )
+
+
+def test_another_policy_is_weighed_without_a_build(built):
+    project, _ = built
+    strict = (REPOSITORY / "assets" / "rights" / "policies" / "commercial-open.yaml").read_text()
+    (project.folder / "strict.yaml").write_text(strict.replace('"CC-BY-SA-*", "LicenseRef', '"LicenseRef').replace(
+        'deny: ["*-NC-*"', 'deny: ["*-SA-*", "*-NC-*"'))  # fmt: skip
+    out = project.winnow("what-if", "strict.yaml", "--csv").splitlines()
+    shared = project.sql(
+        "SELECT count(*) FROM release_member JOIN rights USING (sample_id) WHERE image_license LIKE '%-SA-%' AND verdict = 'allow'"
+    )[0][0]
+    assert sum(int(line.split(",")[-2]) for line in out[1:] if line.startswith("allow,deny,")) == shared > 0
+    assert (
+        project.winnow("what-if", "commercial-open")
+        .strip()
+        .endswith("0 samples would have another verdict, 0 of them released")
+    )
+    error = project.winnow("what-if", "no-such-policy", fails=True)
+    assert "no such policy; name a YAML file or one of commercial-open" in error
+    assert len(error.strip().splitlines()) == 1
+
+
+def test_findings_are_read_again_in_the_crawl_file(built):
+    project, _ = built
+    ((sample,),) = project.sql(
+        "SELECT min(sample_id) FROM release_member JOIN rights USING (sample_id) WHERE decided_by IS NOT NULL"
+    )
+    out = project.winnow("verify", "recipe.yaml", "--sample", str(sample))
+    assert project.sql(f"SELECT decided_by FROM rights WHERE sample_id = {sample}")[0][0] in out
+    assert "differs" not in out
+    assert (
+        project.winnow("verify", "recipe.yaml", "--count", "50")
+        .strip()
+        .splitlines()[-1]
+        .startswith("50 findings: 50 same")
+    )
+
+
+def test_every_released_caption_says_what_it_comes_under(built):
+    project, _ = built
+    assert project.sql(
+        """SELECT count(*) FROM caption WHERE chosen AND (license IS NULL
+        OR model IS NOT NULL AND (model_license IS NULL OR output_terms IS NULL))"""
+    ) == [(0,)]
 
 
 @pytest.fixture(scope="module")

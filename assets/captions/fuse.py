@@ -51,6 +51,7 @@ class Pair:
         agreement: cosine of the vectors of both texts; None where it was not measured.
         alt_similarity: image-text score of the web text.
         synthetic_similarity: image-text score of the synthetic caption.
+        refusal: term of the policy by which this pair must not be fused; None where it may be.
     """
 
     sample_id: int
@@ -59,6 +60,7 @@ class Pair:
     agreement: float | None = None
     alt_similarity: float | None = None
     synthetic_similarity: float | None = None
+    refusal: str | None = None
 
 
 Refusal = tuple[str, float | None, float | None]
@@ -114,8 +116,8 @@ def fuse_shard(
     """Fusions of a shard as rows of table `caption`, one per sample, by sample_id.
 
     Args:
-        samples: columns sample_id, text (of the web), synthetic; optionally agreement, alt_similarity and
-            synthetic_similarity.
+        samples: columns sample_id, text (of the web), synthetic; optionally agreement, alt_similarity,
+            synthetic_similarity and refusal.
         asked: samples to fuse, see `plan_fusions`; the others get a row with status skipped, reason over_limit.
         model: makes the language model; called only if there is something to fuse.
         prompt: template.
@@ -144,9 +146,8 @@ def fuse_shard(
 def pairs_of(samples: pa.Table) -> list[Pair]:
     """Rows of a table as pairs; columns of scores may be missing. Raises ValueError if a sample stands twice."""
     names = {"sample_id": "sample_id", "text": "alt", "synthetic": "synthetic"}
-    names |= {
-        name: name for name in ("agreement", "alt_similarity", "synthetic_similarity") if name in samples.column_names
-    }
+    optional = ("agreement", "alt_similarity", "synthetic_similarity", "refusal")
+    names |= {name: name for name in optional if name in samples.column_names}
     columns = {field: samples.column(name).to_pylist() for name, field in names.items()}
     if len(set(columns["sample_id"])) < samples.num_rows:
         raise ValueError("captions: a sample stands twice among those to fuse")
@@ -159,6 +160,8 @@ def refuse_before(pair: Pair, asked: bool, settings: FusionSettings) -> Refusal 
         return "no_alt", None, None
     if not pair.synthetic:
         return "no_synthetic", None, None
+    if pair.refusal:
+        return pair.refusal, None, None
     if not asked:
         return "over_limit", None, None
     if is_injection(pair.alt):

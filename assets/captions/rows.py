@@ -15,8 +15,8 @@ KIND_ORDER = ("alt", "synthetic-short", "synthetic-dense", "fused")
 
 
 def caption_rows(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
-    """A table of captions from mappings; columns left out are null, `inputs` empty, `chosen` False."""
-    full = [{**dict.fromkeys(SCHEMA.names), "inputs": [], "chosen": False, **row} for row in rows]
+    """A table of captions from mappings; columns left out are null, `inputs` empty, `obligations` 0, `chosen` False."""
+    full = [{**dict.fromkeys(SCHEMA.names), "inputs": [], "obligations": 0, "chosen": False, **row} for row in rows]
     return conform("caption", pa.Table.from_pylist(full, schema=SCHEMA))
 
 

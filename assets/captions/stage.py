@@ -19,6 +19,7 @@ from assets.captions.prompt import load_prompt
 from assets.captions.report import report
 from assets.captions.rows import join_captions
 from assets.captions.tagger import TaggerSettings, load_vocabulary, synthetic_rows, tag, tagger_id
+from assets.captions.terms import carry_terms, refusals, terms_of, writers_of
 from assets.embeddings.cache import as_column, as_matrix
 from assets.embeddings.stage import encoder_settings
 from assets.pool.scores import Scorers
@@ -27,6 +28,8 @@ from assets.pool.sets import Chosen
 from assets.pool.stage import chosen_filters
 from assets.provenance.decisions import kept_ids
 from assets.provenance.tables import TABLES
+from assets.rights.policy import Policy
+from assets.rights.stage import policy_section
 from orchestration import plots
 from orchestration.plan import Build, Work
 from orchestration.recipe import Recipe
@@ -38,6 +41,7 @@ from resources.language_model import LanguageModel, LanguageModelSettings, load_
 MODEL_KEYS = (
     "kind", "model", "revision", "license", "output_terms", "precision", "device", "max_new_tokens", "batch_size", "threads",
 )  # fmt: skip
+TERMS = ("sample_id", "kind", "status", "model", "model_license", "output_terms", "license")
 THRESHOLDS = ("min_agreement", "min_alt_similarity", "min_synthetic_similarity")
 
 
@@ -46,7 +50,7 @@ def _encoder_section(recipe: Recipe) -> object:
 
 
 def _section(recipe: Recipe) -> object:
-    return {**recipe.captions.model_dump(), "encoder": encoder_settings(recipe)}
+    return {**recipe.captions.model_dump(), "encoder": encoder_settings(recipe), **policy_section(recipe)}
 
 
 def _show(build: Build) -> dict[str, str]:
@@ -118,10 +122,16 @@ def agents(work: Work) -> Mapping[str, pa.Table]:
 @stage(
     group="captions",
     tables=["caption", "completion", "decision"],
-    reads=["crawl", "embeddings", "selection", "vocabulary"],
+    reads=["crawl", "rights", "embeddings", "selection", "vocabulary", "agents"],
     section=_section,
-    code=["assets.captions.fuse", "assets.captions.choose", "assets.captions.tagger", "resources.language_model"],
-    libraries=["torch", "transformers", "gguf", "py3langid"],
+    code=[
+        "assets.captions.fuse",
+        "assets.captions.choose",
+        "assets.captions.tagger",
+        "assets.captions.terms",
+        "resources.language_model",
+    ],
+    libraries=["torch", "transformers", "gguf", "py3langid", "license-expression"],
     per_shard=True,
     kinds={"parquet", "huggingface"},
     show=_show,
@@ -131,20 +141,29 @@ def captions(work: Work) -> Mapping[str, pa.Table]:
 
     The tagger names what it sees; a language model fuses that with the alt text; gates refuse what leaks, copies, breaks
     off, loses or invents facts. A refused fusion stays as a row with its reason, and the recipe's fallback is chosen.
+    A text whose license does not allow an adaptation is not put to the model; every caption says what it comes under.
     """
     ids = kept_ids(work.read("selection", "decision"))
     sample = work.read("crawl", "sample", ["sample_id", "text"])
     sample = sample.filter(pc.is_in(sample["sample_id"], pa.array(ids))).sort_by("sample_id")
     synthetic = _synthetic(work, sample["sample_id"])
     fusion = work.config["fusion"]
+    policy = Policy.model_validate(work.config["policy"])
+    terms = terms_of(work.read("rights", "rights", ["sample_id", "image_license", "text_license"]))
+    writers = writers_of(work.read("agents"))
     rows = [alt_rows(sample), synthetic]
     model = None
     if fusion["kind"] != "none":
         model = _language_model(work)
+        writer = writers[model.agent.id]
+        by_model = policy.may_write_captions(writer.license, writer.output_terms)
         asked = plan_fusions(ids, fusion["max_fusions"], fusion["seed"])
         settings = FusionSettings(**{name: fusion[name] for name in THRESHOLDS})
-        rows.append(fuse_shard(_pairs(work, sample, synthetic), asked, lambda: model, load_prompt(), settings))
-    chosen = choose(join_captions(*rows), work.config["fallback"])
+        ids_asked = sample["sample_id"].to_pylist()
+        refused = [by_model or reason for reason in refusals(ids_asked, terms, policy)]
+        pairs = _pairs(work, sample, synthetic).append_column("refusal", pa.array(refused, pa.string()))
+        rows.append(fuse_shard(pairs, asked, lambda: model, load_prompt(), settings))
+    chosen = choose(carry_terms(join_captions(*rows), terms, writers, policy), work.config["fallback"])
     return {
         "caption": chosen,
         "completion": model.table() if model else TABLES["completion"].empty(),
@@ -203,6 +222,19 @@ def _language_model(work: Work) -> RememberingModel:
     lake = work.build.lake
     earlier = [partial(lake.read_table, [path]) for path in work.earlier("completion")]
     return RememberingModel(_model(LanguageModelSettings(**settings)), decoding, known_answers(earlier))
+
+
+@check(captions, "every_caption_says_what_it_comes_under")
+def every_caption_says_what_it_comes_under(build: Build) -> tuple[bool, str]:
+    """Every caption that a model wrote has the license of its weights and the terms on its outputs; every text a license."""
+    rows = 0
+    for shard in done_shards(build, "captions"):
+        for row in build.read("captions", "caption", list(TERMS), shard).to_pylist():
+            by_model = row["model"] is not None and (row["model_license"] is None or row["output_terms"] is None)
+            if row["status"] == "ok" and (by_model or row["license"] is None):
+                return False, f"sample {row['sample_id']}: its caption {row['kind']} does not say what it comes under"
+            rows += row["status"] == "ok"
+    return True, f"{rows} captions, each with its license and the terms of its model"
 
 
 @check(captions, "one_chosen_caption_per_kept_sample")

@@ -6,7 +6,6 @@ file by rename, so a reader never sees half a build.
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,11 @@ import pyarrow as pa
 
 from assets.provenance.sql_files import SqlFile, read_sql
 from assets.provenance.tables import STAGES, TABLES, Table, describe
-from assets.release.attribution import ATTRIBUTED
+from assets.release.attribution import ATTRIBUTED, LICENSE_ADDRESSES
+from assets.rights.addresses import HOST_OF_URL
+from assets.rights.policy import Policy
+from assets.rights.terms import policy_relations
+from assets.rights.verdict import domains, rights_sql
 
 VIEWS = ("funnel", "sample_evidence", "why", "sources", "attribution_list", "fetch_outcome")
 """Views for people, in the order in which they build on each other; each is a file in `views/`."""
@@ -28,11 +31,21 @@ HELPERS = {
     "stage_order": "Stages in the order in which a sample meets them.",
     "host_domain": "Registrable domain of every host that a page or an image comes from.",
     "site_record": "Records that hold statements about a whole site, such as robots.txt, by host.",
+    "policy_setting": "Policies as rows: the one in force and those that ship with Winnow.",
+    "policy_term": "What each policy says of each license that the evidence states; 0 allow, 1 url_only, 2 review, 3 deny.",
+    "license_rule": "Rules that may decide over a license, with their rank; the lowest decides.",
+    "optout_rule": "Rules that find opt-outs, with their protocol.",
     "decision_file": "Which asset and fingerprint decided for a stage and shard; joins decision to artifact and run.",
 }
 """Small tables that are made here and that views and questions use."""
 
-_HOST = r"^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:]*)"
+MACROS = {
+    "host(url)": "Host of an address, lower case.",
+    "occurrence_under(named)": "Table `occurrence` as it would be under the policy of that name.",
+    "rights_under(named)": "Table `rights` as it would be under the policy of that name, copies on other pages included.",
+}
+"""Functions that are made here: the rows that a build would have under another policy need no other build."""
+
 _TYPES = {
     pa.uint64(): "UBIGINT", pa.uint32(): "UINTEGER", pa.uint16(): "USMALLINT", pa.uint8(): "UTINYINT",
     pa.float64(): "DOUBLE", pa.float32(): "FLOAT", pa.float16(): "FLOAT", pa.string(): "VARCHAR", pa.bool_(): "BOOLEAN",
@@ -70,7 +83,7 @@ def build_database(
         }
         with duckdb.connect(str(path), config=config) as connection:
             connection.begin()
-            connection.execute(f"CREATE MACRO host(url) AS lower(regexp_extract(url, {_quoted(_HOST)}, 1))")
+            connection.execute(f"CREATE MACRO host(url) AS lower(regexp_extract(url, {_quoted(HOST_OF_URL)}, 1))")
             for table in (table for table in TABLES.values() if not table.internal):
                 if table.name in ledger:
                     _copy_ledger(connection, table, ledger[table.name])
@@ -78,6 +91,7 @@ def build_database(
                     _add_table(connection, table, files.get(table.name, ()), materialize)
                 _comment_table(connection, table)
             _add_helpers(connection, files.get("decision", ()))
+            _add_policies(connection)
             for name in VIEWS:
                 _add_view(connection, view(name))
             connection.commit()
@@ -135,6 +149,7 @@ def _comment_table(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
 
 def _add_view(connection: duckdb.DuckDBPyConnection, file: SqlFile) -> None:
     sql = file.sql.replace("{attributed}", ATTRIBUTED.format(samples="sample"))
+    sql = sql.replace("{addressed}", LICENSE_ADDRESSES)
     connection.execute(f"CREATE VIEW {_name(file.name)} AS {sql}")
     connection.execute(f"COMMENT ON VIEW {_name(file.name)} IS {_quoted(file.title)}")
     for column, text in file.notes.items():
@@ -156,8 +171,27 @@ def _add_helpers(connection: duckdb.DuckDBPyConnection, decisions: Sequence[Path
         ) ORDER BY host, record_id"""
     )
     _add_decision_files(connection, decisions)
-    for name, text in HELPERS.items():
-        connection.execute(f"COMMENT ON TABLE {name} IS {_quoted(text)}")
+    for name in ("stage_order", "host_domain", "site_record", "decision_file"):
+        connection.execute(f"COMMENT ON TABLE {name} IS {_quoted(HELPERS[name])}")
+
+
+def _add_policies(connection: duckdb.DuckDBPyConnection) -> None:
+    """Policies as relations, and what the evidence comes to under any of them."""
+    bodies = connection.execute('SELECT body FROM "policy" ORDER BY name').fetchall()
+    stated = connection.execute("SELECT DISTINCT spdx_id FROM license_evidence ORDER BY ALL").fetchall()
+    relations = policy_relations([Policy.model_validate_json(body) for (body,) in bodies], [i for (i,) in stated])
+    for name, rows in relations.items():
+        _from_arrow(connection, name, rows)
+        connection.execute(f"COMMENT ON TABLE {name} IS {_quoted(HELPERS[name])}")
+    verdict = rights_sql("verdict").replace("{policy}", "named")
+    connection.execute(f"CREATE MACRO occurrence_under(named) AS TABLE {verdict}")
+    connection.execute(
+        f"""CREATE MACRO rights_under(named) AS TABLE
+        WITH occurrence AS MATERIALIZED ({verdict}),
+        sample_sha256 AS (SELECT sample_id, sha256 FROM sample JOIN image USING (image_id)),
+        twin AS ({rights_sql("twin")})
+        {rights_sql("final")}"""
+    )
 
 
 def _add_decision_files(connection: duckdb.DuckDBPyConnection, decisions: Sequence[Path]) -> None:
@@ -174,24 +208,6 @@ def _add_decision_files(connection: duckdb.DuckDBPyConnection, decisions: Sequen
             ) d
             JOIN artifact a ON a.table_name = 'decision' AND parse_filename(a.uri) = d.file ORDER BY ALL"""
         )
-
-
-def domains(hosts: Sequence[str]) -> pa.Array:
-    """Registrable domain of each host, by the public suffix list that comes with tldextract; nothing is fetched.
-
-    A host under a suffix that the list does not know has its last two labels for a domain, as the list's own default
-    rule says; an address of digits stands for itself.
-    """
-    import tldextract
-
-    extract = tldextract.TLDExtract(cache_dir=None, suffix_list_urls=())
-    return pa.array([_domain(host, extract(host).top_domain_under_public_suffix) for host in hosts], pa.string())
-
-
-def _domain(host: str, known: str) -> str:
-    if known or host.startswith("[") or re.fullmatch(r"[0-9.]+", host):
-        return known or host
-    return ".".join(host.rstrip(".").rsplit(".", 2)[-2:])
 
 
 def _from_arrow(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:

@@ -35,7 +35,7 @@ def explain(connection: duckdb.DuckDBPyConnection, sample_id: int) -> Story:
     copies = _rows(connection, _COPIES, image["sha256"], sample_id) if image else []
     copy_count = max((row.pop("copies") for row in copies), default=0)
     archived = ids["image_id"] if ids["image_id"] is not None else ids["image_record_id"]
-    policies = _rows(connection, "SELECT name FROM policy ORDER BY name")
+    policies = _rows(connection, "SELECT name FROM policy WHERE in_force ORDER BY name")
     return Story(
         sample=sample,
         page=_one(_rows(connection, _RECORD, ids["page_record_id"])) or {},
@@ -97,9 +97,7 @@ _ATTRIBUTION = """SELECT field, value, rule, subject_type FROM attribution
     ORDER BY field, subject_type, rule, value"""
 _DECISIONS = """SELECT stage, kept, reason, score, threshold, other_sample_id
     FROM decision JOIN stage_order USING (stage) WHERE sample_id = ? ORDER BY position"""
-_CAPTIONS = """SELECT c.*, a.license AS model_license, a.output_terms
-    FROM caption c LEFT JOIN agent a ON a.agent_id = c.model
-    WHERE c.sample_id = ? ORDER BY c.chosen DESC, c.kind, c.model"""
+_CAPTIONS = """SELECT c.* FROM caption c WHERE c.sample_id = ? ORDER BY c.chosen DESC, c.kind, c.model"""
 _CLUSTER = """SELECT m.cluster_id, m.distance, c.size, c.quota, c.complexity
     FROM cluster_member m LEFT JOIN cluster c USING (cluster_id) WHERE m.sample_id = ?"""
 _RELEASES = """SELECT release_id, file, "row", with_image, caption_kind FROM release_member

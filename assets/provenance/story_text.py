@@ -175,7 +175,10 @@ def _captions(story: Story) -> Iterator[str]:
         mark = "*" if row["chosen"] else " "
         reason = f", {plain(row['reason'], 40)}" if row["reason"] else ""
         model = f" by {plain(row['model'], 50)}" if row["model"] else ""
-        terms = f" ({row['model_license'] or 'license unknown'})" if row["model"] else ""
+        known = f"{row['model_license'] or 'license unknown'}, outputs {row['output_terms'] or 'unknown'}"
+        terms = f" ({plain(known, 80)})" if row["model"] else ""
+        if row["license"] not in (None, "NONE"):
+            terms += f" under {plain(row['license'], 60)}"
         text = _quote(row["text"]) if row["text"] is not None else "no text"
         yield f"{mark} {row['kind']} [{row['status']}{reason}{_score(row)}]{model}{terms}: {text}"
 

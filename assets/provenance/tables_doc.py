@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from assets.provenance.database import HELPERS, IN_LAKE, VIEWS, sql_type, view
+from assets.provenance.database import HELPERS, IN_LAKE, MACROS, VIEWS, sql_type, view
 from assets.provenance.questions import list_questions
 from assets.provenance.tables import TABLES, Table, describe
 
@@ -29,6 +29,9 @@ def tables_markdown() -> str:
     parts += [_table(table) for table in TABLES.values()]
     parts += [_view(name) for name in VIEWS]
     parts.append("## Helpers\n\nMade with the database, for its views and questions.\n\n" + _lines(HELPERS))
+    parts.append(
+        "## Functions\n\nTable functions stand after FROM: `FROM rights_under('research-eu')`.\n\n" + _lines(MACROS)
+    )
     questions = {
         f"`winnow sql {question.name}`": question.title
         + "".join(f" `--arg {name}=…`: {text}." for name, text in question.parameters.items())

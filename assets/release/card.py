@@ -135,8 +135,18 @@ def _licenses(facts: Facts) -> list[Block]:
     ]
     if named:
         blocks.append(Grid(["obligation", "samples that carry it"], named))
+        together = ", ".join(name for name, _ in named)
+        blocks.append(Text(f"Whoever uses the release as a whole is bound by all of them together: {together}."))
+    if expression := whole_license(facts):
+        blocks.append(Text(f"Its licenses as one SPDX expression: {expression}"))
     blocks.append(Text(f"ATTRIBUTION.csv credits {facts.credited:,} samples: title, author, source, license."))
     return blocks
+
+
+def whole_license(facts: Facts) -> str | None:
+    """The license of the collection as a whole: that of every item, joined by AND; None where none is stated."""
+    stated = sorted({row[0] for row in facts.licenses} - {"NONE", "NOASSERTION"})
+    return " AND ".join(f"({name})" if " " in name else name for name in stated) or None
 
 
 def _captions(facts: Facts) -> list[Block]:

@@ -106,7 +106,7 @@ def gather(rows: pa.Table, tables: Mapping[str, pa.Table], threads: int = 2) -> 
             agents=ask("SELECT name, kind, revision, license, output_terms FROM agent ORDER BY kind, agent_id"),
             formats=ask(_FORMATS),
             languages=ask("SELECT language, count(*) n FROM released GROUP BY ALL ORDER BY n DESC, language"),
-            policies=ask("SELECT name, lower(hex(sha256)) FROM policy ORDER BY name"),
+            policies=ask("SELECT name, lower(hex(sha256)) FROM policy WHERE in_force ORDER BY name"),
             crawl_files=ask("SELECT uri, bytes, lower(hex(sha256)) FROM shard ORDER BY shard_id"),
             conflicts=ask("SELECT count(*) FROM rights SEMI JOIN released USING (sample_id) WHERE conflict")[0][0],
         )

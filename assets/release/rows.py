@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from assets.provenance.decisions import decision_table
 from assets.provenance.tables import TABLES
-from assets.release.attribution import ATTRIBUTED, credit_line
+from assets.release.attribution import ATTRIBUTED, LICENSE_ADDRESSES, credit_line
 
 TEXT, U32, U64, F32 = pa.string(), pa.uint32(), pa.uint64(), pa.float32()
 SCORE = pa.struct([("scorer", TEXT), ("model", TEXT), ("value", F32)])
@@ -42,10 +42,15 @@ COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "caption_kind": (TEXT, "which of them `caption` is: alt, synthetic-short, synthetic-dense or fused"),
     "caption_model": (TEXT, "model that wrote `caption`; null for alt"),
     "image_license": (TEXT, "SPDX id or expression; NONE where the page states none"),
-    "license_url": (TEXT, "the license's own address"),
+    "license_url": (TEXT, "the license's own address; of an expression those of all its licenses"),
     "text_license": (TEXT, "license of the words around the image"),
-    "caption_terms": (TEXT, "terms of the model that wrote `caption`"),
-    "obligations": (pa.uint16(), "bits of table `license`: 1 attribution, 2 share-alike, 4 non-commercial …"),
+    "caption_license": (TEXT, "license that the words of `caption` come under; NONE where none was stated"),
+    "caption_model_license": (TEXT, "license of the weights of the model that wrote `caption`; null for alt"),
+    "caption_terms": (TEXT, "terms that model puts on its outputs; `none` where it claims none; null for alt"),
+    "obligations": (
+        pa.uint16(),
+        "of image, text and caption together, bits of table `license`: 1 attribution, 2 share-alike, 4 non-commercial …",
+    ),
     "attribution": (TEXT, "credit line: title, author, source, license"),
     "creator": (TEXT, "author, as stated"),
     "credit": (TEXT, "whom to credit, as stated"),
@@ -69,7 +74,7 @@ HIDDEN = {"file": TEXT, "member": TEXT}
 """Where the bytes lie in the lake; needed to write a release, never part of it."""
 
 NEEDED = ("sample", "image", "rights", "caption", "license")
-USED = ("score", "attribution", "cluster_member", "agent")
+USED = ("score", "attribution", "cluster_member")
 """Tables that add columns where they are given."""
 SIMILARITY = "image_text_similarity"
 RELEASABLE = ("allow", "url_only")
@@ -167,7 +172,9 @@ _CREDITED = [
 ]  # fmt: skip
 
 _JOIN = f"""
-WITH chosen AS (SELECT sample_id, kind, text, model FROM caption WHERE chosen),
+WITH chosen AS (
+    SELECT sample_id, kind, text, model, license, model_license, output_terms, obligations FROM caption WHERE chosen
+),
 accepted AS (
     SELECT sample_id,
         min(text) FILTER (kind = 'synthetic-short') AS synthetic,
@@ -183,6 +190,7 @@ scored AS (
         FROM score SEMI JOIN candidate USING (sample_id)
     ) GROUP BY sample_id
 ),
+addressed AS ({LICENSE_ADDRESSES}),
 attributed AS ({ATTRIBUTED.format(samples="(SELECT * FROM sample SEMI JOIN candidate USING (sample_id))")})
 SELECT
     s.sample_id, s.image_url AS url, s.alt, s.title, s.caption AS figcaption, s.heading, s.context, s.language,
@@ -191,18 +199,18 @@ SELECT
     lower(hex(i.sha256)) AS sha256, lower(hex(i.stored_sha256)) AS stored_sha256,
     i.stored_format AS image_format, i.stored_bytes AS image_bytes, i.file, i.member,
     c.text AS caption, c.kind AS caption_kind, c.model AS caption_model, w.synthetic, w.fused,
-    r.image_license, r.text_license, coalesce(g.output_terms, r.caption_terms) AS caption_terms,
-    r.obligations, r.verdict, r.reservation,
-    coalesce(l.canonical_url, a.license_url) AS license_url,
+    r.image_license, r.text_license, c.license AS caption_license, c.model_license AS caption_model_license,
+    c.output_terms AS caption_terms, (r.obligations | coalesce(c.obligations, 0))::USMALLINT AS obligations,
+    r.verdict, r.reservation,
+    l.license_url,
     a.work_title, a.creator, a.credit, a.source_url, a.copyright_notice,
-    (r.obligations & 1) = 1 OR a.creator IS NOT NULL OR a.credit IS NOT NULL AS attribution_needed,
+    (r.obligations | coalesce(c.obligations, 0)) & 1 = 1 OR a.creator IS NOT NULL OR a.credit IS NOT NULL AS attribution_needed,
     v.similarity, v.scores, m.cluster_id, m.distance AS cluster_distance
 FROM candidate JOIN sample s USING (sample_id)
 LEFT JOIN image i USING (image_id)
 LEFT JOIN rights r ON r.sample_id = s.sample_id
-LEFT JOIN license l ON l.spdx_id = r.image_license
+LEFT JOIN addressed l ON l.image_license = r.image_license
 LEFT JOIN chosen c ON c.sample_id = s.sample_id
-LEFT JOIN agent g ON g.agent_id = c.model
 LEFT JOIN accepted w ON w.sample_id = s.sample_id
 LEFT JOIN scored v ON v.sample_id = s.sample_id
 LEFT JOIN attributed a ON a.sample_id = s.sample_id

@@ -7,6 +7,9 @@ from urllib.parse import urlsplit
 
 import tldextract
 
+HOST_OF_URL = r"^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:]*)"
+"""Pattern whose first group is the host of an address, as SQL uses it; no group matches where there is no host."""
+
 _DOMAINS = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
 
 

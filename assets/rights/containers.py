@@ -1,22 +1,36 @@
-"""Where metadata stands in an image file: XMP, EXIF, IPTC and text blocks with their byte ranges.
+"""Where metadata stands in an image file: XMP, EXIF, IPTC, comments and C2PA blocks with their byte ranges.
 
-Nothing is decoded but compressed text chunks, whose size is bounded. Files that are cut short or lie about lengths give
-the blocks that are whole.
+Nothing is decoded but compressed text, whose size is bounded for each block and for the whole file. A file that is cut
+short or lies about lengths gives the blocks that are whole, and a block without data where a broken one begins.
 """
 
 from __future__ import annotations
 
+import binascii
+import re
 import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
+
+import brotli
 
 MAX_BLOCK = 1 << 20
 """A larger metadata block is not read; real ones are a few kilobytes."""
 
+MAX_LARGE = 8 * MAX_BLOCK
+"""The same for extended XMP, which holds depth maps; for SVG files; and for everything inflated from one file."""
+
 MAX_BLOCKS = 4096
+MAX_STEPS = 1 << 18
+"""Sub-blocks of a GIF that are walked."""
 
 _XMP_JPEG = b"http://ns.adobe.com/xap/1.0/\0"
+_XMP_EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
+_PHOTOSHOP = b"Photoshop 3.0\0"
+_EXIF = b"Exif\0\0"
+_C2PA_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +38,10 @@ class Block:
     """Metadata in a file.
 
     Attributes:
-        kind: xmp, exif, iptc, text or svg.
+        kind: xmp, exif, iptc, text, comment, svg, c2pa, or other for what is not told apart.
         data: its bytes, decompressed, without the container's framing; None where it is too large or broken.
         start: range in the file, of the block with its framing.
-        key: keyword of a PNG text chunk.
+        key: keyword of a PNG text chunk; format of a comment; `extended:` and GUID of extended XMP.
     """
 
     kind: str
@@ -38,45 +52,128 @@ class Block:
 
 
 def metadata_blocks(data: bytes) -> list[Block]:
-    """Metadata blocks of an image file in file order, whatever its name or media type says."""
+    """Metadata blocks of an image file, whatever its name or media type says."""
+    found = list(islice(_blocks(data), MAX_BLOCKS + 1))
+    if len(found) > MAX_BLOCKS:
+        found[MAX_BLOCKS] = Block("other", None, found[MAX_BLOCKS].start, len(data))
+    return found
+
+
+def _blocks(data: bytes) -> Iterator[Block]:
     if data.startswith(b"\xff\xd8"):
-        found = _jpeg(data)
+        yield from _jpeg(data)
     elif data.startswith(b"\x89PNG\r\n\x1a\n"):
-        found = _png(data)
+        yield from _png(data)
     elif data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        found = _webp(data)
+        yield from _webp(data)
+    elif data.startswith((b"GIF87a", b"GIF89a")):
+        yield from _gif(data)
+        yield from _packets(data)
+    elif data.startswith((b"II*\0", b"MM\0*")):
+        yield from _tiff(data)
+        yield from _packets(data)
+    elif data[4:8] in (b"ftyp", b"JXL ", b"jP  "):
+        yield from _boxes(data)
+        yield from _packets(data)
     elif b"<svg" in data[:65536]:
-        found = iter([Block("svg", data if len(data) <= 8 * MAX_BLOCK else None, 0, len(data))])
+        yield from _svg(data)
     else:
-        found = _packets(data)
-    return [block for block, _ in zip(found, range(MAX_BLOCKS), strict=False)]
+        yield from _packets(data)
 
 
-def _bounded(data: bytes, start: int, end: int) -> bytes | None:
-    return data[start:end] if end - start <= MAX_BLOCK else None
+def _bounded(data: bytes, start: int, end: int, limit: int = MAX_BLOCK) -> bytes | None:
+    """Bytes of a range; None where it is too long or the file ends before it."""
+    return data[start:end] if end - start <= limit and end <= len(data) else None
 
 
 def _jpeg(data: bytes) -> Iterator[Block]:
+    """Segments up to the first scan (ISO/IEC 10918-1, annex B); those that go together are joined at the end."""
+    joined = _Joined(data)
     position = 2
     while position + 4 <= len(data) and data[position] == 0xFF:
         marker = data[position + 1]
-        if marker == 0xFF:
-            position += 1
+        if marker in (0x01, 0xFF) or 0xD0 <= marker <= 0xD7:
+            position += 1 if marker == 0xFF else 2
             continue
         length = struct.unpack_from(">H", data, position + 2)[0]
         start, end = position + 4, position + 2 + length
-        if marker == 0xDA or length < 2 or end > len(data):
-            return
-        if marker == 0xE1 and data.startswith(b"Exif\0\0", start):
-            yield Block("exif", data[start + 6 : end], position, end)
+        if marker in (0xDA, 0xD9) or length < 2:
+            break
+        if marker == 0xE1 and data.startswith(_EXIF, start):
+            yield Block("exif", _bounded(data, start + len(_EXIF), end), position, min(end, len(data)))
         elif marker == 0xE1 and data.startswith(_XMP_JPEG, start):
-            yield Block("xmp", data[start + len(_XMP_JPEG) : end], position, end)
-        elif marker == 0xED and data.startswith(b"Photoshop 3.0\0", start):
-            yield from _photoshop(data, start + 14, end)
+            yield Block("xmp", _bounded(data, start + len(_XMP_JPEG), end), position, min(end, len(data)))
+        elif marker == 0xE1 and data.startswith(_XMP_EXTENSION, start):
+            joined.extended_xmp(position, end)
+        elif marker == 0xEB and data.startswith(b"JP", start):
+            joined.jumbf(position, end)
+        elif marker == 0xED and data.startswith(_PHOTOSHOP, start):
+            yield from _photoshop(data, start + len(_PHOTOSHOP), min(end, len(data)))
+        elif marker == 0xFE:
+            yield Block("comment", _bounded(data, start, end), position, min(end, len(data)), "jpeg")
         position = end
+    yield from joined.blocks()
+
+
+class _Joined:
+    """Blocks of a JPEG file that are split over segments: extended XMP by its GUID, JUMBF by its box instance."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._pieces: dict[tuple[str, bytes], list[tuple[int, bytes]]] = {}
+        self._sizes: dict[tuple[str, bytes], int] = {}
+        self._ranges: dict[tuple[str, bytes], tuple[int, int]] = {}
+
+    def extended_xmp(self, position: int, end: int) -> None:
+        """A segment of extended XMP: GUID, full length, offset and a piece (XMP specification, part 3, 1.1.3.1)."""
+        start = position + 4 + len(_XMP_EXTENSION)
+        if start + 40 > min(end, len(self._data)):
+            self._add(("xmp", b""), position, end, None, 0)
+            return
+        size, offset = struct.unpack_from(">II", self._data, start + 32)
+        key = ("xmp", self._data[start : start + 32])
+        self._sizes.setdefault(key, size)
+        self._add(key, position, end, offset, start + 40)
+
+    def jumbf(self, position: int, end: int) -> None:
+        """A segment of JUMBF: instance and sequence number; later pieces repeat the header of the box."""
+        start = position + 4
+        number = int.from_bytes(self._data[start + 4 : start + 8], "big")
+        again = 8 if number > 1 else 0
+        self._add(("c2pa", self._data[start + 2 : start + 4]), position, end, number, start + 8 + again)
+
+    def _add(self, key: tuple[str, bytes], position: int, end: int, order: int | None, start: int) -> None:
+        if order is None or end > len(self._data):
+            self._sizes[key] = -1
+        if order is not None:
+            self._pieces.setdefault(key, []).append((order, self._data[start:end]))
+        first, last = self._ranges.get(key, (position, position))
+        self._ranges[key] = (first, max(last, min(end, len(self._data))))
+
+    def blocks(self) -> Iterator[Block]:
+        """The joined blocks; without data where a piece is missing, cut off or too much."""
+        for key, (start, end) in self._ranges.items():
+            pieces = sorted(self._pieces.get(key, ()), key=lambda piece: piece[0])
+            whole = b"".join(piece for _, piece in pieces)
+            if key[0] == "c2pa":
+                if b"c2pa" in whole:
+                    yield Block("c2pa", whole, start, end)
+                continue
+            readable = self._sizes[key] <= MAX_LARGE and _contiguous(pieces, self._sizes[key])
+            yield Block("xmp", whole if readable else None, start, end, "extended:" + key[1].decode("latin-1"))
+
+
+def _contiguous(pieces: list[tuple[int, bytes]], size: int) -> bool:
+    at = 0
+    for offset, piece in pieces:
+        if offset != at:
+            return False
+        at += len(piece)
+    return at == size
 
 
 def _photoshop(data: bytes, position: int, end: int) -> Iterator[Block]:
+    """IPTC among Photoshop's image resources."""
     while position + 12 <= end and data.startswith(b"8BIM", position):
         resource = struct.unpack_from(">H", data, position + 4)[0]
         name = data[position + 6]
@@ -85,28 +182,32 @@ def _photoshop(data: bytes, position: int, end: int) -> Iterator[Block]:
             return
         size = struct.unpack_from(">I", data, size_at)[0]
         start = size_at + 4
-        if start + size > end:
-            return
         if resource == 0x0404:
-            yield Block("iptc", data[start : start + size], start, start + size)
+            whole = start + size <= end and size <= MAX_BLOCK
+            yield Block("iptc", data[start : start + size] if whole else None, start, min(start + size, end))
         position = start + size + size % 2
 
 
 def _png(data: bytes) -> Iterator[Block]:
-    position = 8
-    while position + 12 <= len(data):
-        size = struct.unpack_from(">I", data, position)[0]
-        kind, start, end = data[position + 4 : position + 8], position + 8, position + 8 + size
-        if end + 4 > len(data) or kind == b"IEND":
+    position, left = 8, MAX_LARGE
+    while position + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, position)
+        start, end = position + 8, position + 8 + size
+        place = (position, min(end + 4, len(data)))
+        if kind == b"IEND":
             return
         if kind == b"eXIf":
-            yield Block("exif", _bounded(data, start, end), position, end + 4)
+            yield Block("exif", _bounded(data, start, end), *place)
+        elif kind == b"caBX":
+            yield Block("c2pa", _bounded(data, start, end, len(data)), *place)
         elif kind in (b"tEXt", b"zTXt", b"iTXt"):
-            yield _text_chunk(kind, _bounded(data, start, end), position, end + 4)
+            block = _text_chunk(kind, _bounded(data, start, end), *place, min(left, MAX_BLOCK))
+            left -= _spent(block.data) if kind != b"tEXt" else 0
+            yield block
         position = end + 4
 
 
-def _text_chunk(kind: bytes, chunk: bytes | None, start: int, end: int) -> Block:
+def _text_chunk(kind: bytes, chunk: bytes | None, start: int, end: int, limit: int) -> Block:
     key, _, rest = (chunk or b"").partition(b"\0")
     compressed = kind == b"zTXt"
     if kind == b"iTXt":
@@ -114,7 +215,7 @@ def _text_chunk(kind: bytes, chunk: bytes | None, start: int, end: int) -> Block
         rest = rest[2:].partition(b"\0")[2].partition(b"\0")[2]
     elif compressed:
         rest = rest[1:]
-    text = _inflated(rest) if compressed else rest
+    text = _inflated(rest, limit) if compressed else rest
     if kind != b"iTXt" and text is not None:
         text = text.decode("latin-1").encode("utf-8")
     name = key[:79].decode("latin-1")
@@ -122,13 +223,20 @@ def _text_chunk(kind: bytes, chunk: bytes | None, start: int, end: int) -> Block
     return Block("xmp" if name == "XML:com.adobe.xmp" else "text", whole, start, end, name)
 
 
-def _inflated(data: bytes) -> bytes | None:
+def _spent(text: bytes | None) -> int:
+    """What a text took of the bound for the whole file; one that was given up took as much as it could."""
+    return MAX_BLOCK if text is None else len(text)
+
+
+def _inflated(data: bytes, limit: int) -> bytes | None:
+    if limit <= 0:
+        return None
     inflater = zlib.decompressobj()
     try:
-        text = inflater.decompress(data, MAX_BLOCK)
+        text = inflater.decompress(data, limit)
     except zlib.error:
         return None
-    return None if inflater.unconsumed_tail else text
+    return text if inflater.eof else None
 
 
 def _webp(data: bytes) -> Iterator[Block]:
@@ -136,71 +244,160 @@ def _webp(data: bytes) -> Iterator[Block]:
     while position + 8 <= len(data):
         kind, size = struct.unpack_from("<4sI", data, position)
         start, end = position + 8, position + 8 + size
-        if end > len(data):
-            return
+        place = (position, min(end, len(data)))
         if kind == b"XMP ":
-            yield Block("xmp", _bounded(data, start, end), position, end)
+            yield Block("xmp", _bounded(data, start, end), *place)
         elif kind == b"EXIF":
             exif = _bounded(data, start, end)
-            yield Block("exif", exif and exif.removeprefix(b"Exif\0\0"), position, end)
+            yield Block("exif", exif and exif.removeprefix(_EXIF), *place)
+        elif kind == b"C2PA":
+            yield Block("c2pa", _bounded(data, start, end, len(data)), *place)
         position = end + size % 2
 
 
-def _packets(data: bytes) -> Iterator[Block]:
-    """XMP packets in any other format (GIF, TIFF, AVIF …): the XMP specification lets a reader scan for them."""
-    position = 0
-    while (start := data.find(b"<x:xmpmeta", position)) >= 0:
-        end = data.find(b"</x:xmpmeta>", start)
-        if end < 0:
+def _gif(data: bytes) -> Iterator[Block]:
+    """Comment and C2PA extensions of a GIF; XMP is found as a packet."""
+    colors = data[10] if len(data) > 10 else 0
+    position = 13 + (3 << (colors & 7) + 1 if colors & 0x80 else 0)
+    steps = 0
+    while position + 2 <= len(data) and steps < MAX_STEPS:
+        begin, label = position, data[position : position + 2]
+        if label[:1] == b"!":
+            position += 2
+        elif label[:1] == b"," and position + 10 <= len(data):
+            colors = data[position + 9]
+            position += 11 + (3 << (colors & 7) + 1 if colors & 0x80 else 0)
+        else:
             return
-        end += len(b"</x:xmpmeta>")
+        content = position
+        while position < len(data) and data[position] and steps < MAX_STEPS:
+            position += 1 + data[position]
+            steps += 1
+        whole = position < len(data) and data[position] == 0
+        place = (begin, min(position + 1, len(data)))
+        if label == b"!\xfe":
+            yield Block("comment", _sub_blocks(data, content, position) if whole else None, *place, "gif")
+        elif label == b"!\xff" and data.startswith(b"C2PA_GIF", content + 1):
+            yield Block("c2pa", _sub_blocks(data, content, position) if whole else None, *place)
+        position += 1
+    if steps >= MAX_STEPS:
+        yield Block("other", None, position, len(data))
+
+
+def _sub_blocks(data: bytes, position: int, end: int) -> bytes:
+    pieces = []
+    while position < end:
+        pieces.append(data[position + 1 : position + 1 + data[position]])
+        position += 1 + data[position]
+    return b"".join(pieces)
+
+
+def _tiff(data: bytes) -> Iterator[Block]:
+    """A TIFF file is one EXIF block; IPTC, Photoshop's resources and C2PA stand where its first directory says."""
+    yield Block("exif", data, 0, len(data))
+    for tag, _, start, end in directory(data):
+        if tag == 0x83BB:
+            yield Block("iptc", _bounded(data, start, end), start, min(end, len(data)))
+        elif tag == 0x8649:
+            yield from _photoshop(data, start, min(end, len(data)))
+        elif tag == 0xCD41:
+            yield Block("c2pa", _bounded(data, start, end, len(data)), start, min(end, len(data)))
+
+
+def _svg(data: bytes) -> Iterator[Block]:
+    """The whole file, where it holds RDF or might hide some behind an entity; and a C2PA manifest in it."""
+    if b"rdf-syntax-ns" in data or b"<!ENTITY" in data:
+        yield Block("svg", _bounded(data, 0, len(data), MAX_LARGE), 0, len(data))
+    start = data.find(b"<c2pa:manifest")
+    if start >= 0:
+        end = data.find(b"</c2pa:manifest>", start)
+        end = len(data) if end < 0 else end
+        text = data[data.find(b">", start, end) + 1 : end]
+        try:
+            yield Block("c2pa", binascii.a2b_base64(text), start, end)
+        except binascii.Error:
+            yield Block("c2pa", None, start, end)
+
+
+def _boxes(data: bytes) -> Iterator[Block]:
+    """Boxes at the top of AVIF, HEIC, JPEG XL and JPEG 2000 files; an Exif item of the first two by its header."""
+    position, left = 0, MAX_LARGE
+    while position + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, position)
+        start = position + 8
+        if size == 1 and position + 16 <= len(data):
+            size, start = struct.unpack_from(">Q", data, start)[0], position + 16
+        end = position + size if size else len(data)
+        if end < start:
+            return
+        place = (position, min(end, len(data)))
+        if kind == b"Exif":
+            yield Block("exif", _bounded(data, start + 4, end), *place)
+        elif kind == b"brob" and data[start : start + 4] in (b"xml ", b"Exif"):
+            text = _unbrotlied(data[start + 4 : end], min(left, MAX_BLOCK)) if end <= len(data) else None
+            left -= _spent(text)
+            if data.startswith(b"xml ", start):
+                yield Block("xmp", text, *place)
+            else:
+                yield Block("exif", text and text[4:], *place)
+        elif data[start : start + 16] == _C2PA_UUID or (kind == b"jumb" and b"c2pa" in data[start:end]):
+            yield Block("c2pa", _bounded(data, start, end, len(data)), *place)
+        position = end
+    item = re.search(rb"Exif\0\0(?:II\*\0|MM\0\*)", data) if data[4:8] == b"ftyp" else None
+    if item:
+        end = min(item.start() + 65536, len(data))
+        yield Block("exif", data[item.start() + len(_EXIF) : end], item.start(), end)
+
+
+def _unbrotlied(data: bytes, limit: int) -> bytes | None:
+    if limit <= 0:
+        return None
+    reader = brotli.Decompressor()
+    try:
+        text: bytes = reader.process(data, output_buffer_limit=limit)
+    except brotli.error:
+        return None
+    return text if reader.is_finished() else None
+
+
+_PACKET = re.compile(rb"<\?xpacket begin|<[A-Za-z_][\w.-]{0,20}:xmpmeta[\s>]")
+
+
+def _packets(data: bytes) -> Iterator[Block]:
+    """XMP packets in any other place: the XMP specification (part 3, 2.1) lets a reader scan for them."""
+    position = 0
+    while match := _PACKET.search(data, position):
+        start = match.start()
+        last = b"<?xpacket end" if match.group().startswith(b"<?") else b"</" + match.group()[1:-1] + b">"
+        at = data.find(last, match.end())
+        end = data.find(b">", at) + 1 if at >= 0 else 0
+        if not end:
+            yield Block("xmp", None, start, len(data))
+            return
         yield Block("xmp", _bounded(data, start, end), start, end)
         position = end
 
 
-EXIF_TAGS = {0x013B: "artist", 0x8298: "copyright"}
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 129: 1}
 
 
-def exif_texts(block: bytes) -> dict[str, str]:
-    """Artist and copyright of an EXIF block; nothing where it is broken."""
+def directory(block: bytes) -> Iterator[tuple[int, int, int, int]]:
+    """(tag, type, start, end) of the first directory of TIFF or EXIF bytes, each tag once; an end may lie.
+
+    No pointer to another directory is followed.
+    """
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
     if order is None or len(block) < 8:
-        return {}
-    directory = struct.unpack_from(order + "I", block, 4)[0]
-    if directory + 2 > len(block):
-        return {}
-    found = {}
-    for entry in range(struct.unpack_from(order + "H", block, directory)[0]):
-        at = directory + 2 + 12 * entry
-        if at + 12 > len(block):
-            break
-        tag, kind, count = struct.unpack_from(order + "HHI", block, at)
-        if tag in EXIF_TAGS and kind in (2, 7, 129):
-            start = at + 8 if count <= 4 else struct.unpack_from(order + "I", block, at + 8)[0]
-            found[EXIF_TAGS[tag]] = _words(block[start : start + min(count, 10_000)].replace(b"\0", b" "))
-    return {name: text for name, text in found.items() if text}
-
-
-IPTC_FIELDS = {40: "instructions", 80: "byline", 110: "credit", 115: "source", 116: "copyright"}
-
-
-def iptc_texts(block: bytes) -> list[tuple[str, str, int, int]]:
-    """(field, text, start, end) of the datasets that speak of rights; the range is within the block."""
-    found, position = [], 0
-    while position + 5 <= len(block) and block[position] == 0x1C:
-        record, dataset, size = struct.unpack_from(">BBH", block, position + 1)
-        end = position + 5 + size
-        if size & 0x8000 or end > len(block):
-            break
-        if record == 2 and dataset in IPTC_FIELDS and size:
-            found.append((IPTC_FIELDS[dataset], _words(block[position + 5 : end]), position, end))
-        position = end
-    return found
-
-
-def _words(raw: bytes) -> str:
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError:
-        text = raw.decode("latin-1")
-    return " ".join(text.split())
+        return
+    at = struct.unpack_from(order + "I", block, 4)[0]
+    if at + 2 > len(block):
+        return
+    entries, seen = struct.unpack_from(order + "H", block, at)[0], set()
+    for entry in range(at + 2, min(at + 2 + 12 * entries, len(block) - 11), 12):
+        tag, kind, count = struct.unpack_from(order + "HHI", block, entry)
+        if tag in seen:
+            continue
+        seen.add(tag)
+        size = count * _SIZES.get(kind, 1)
+        start = entry + 8 if size <= 4 else struct.unpack_from(order + "I", block, entry + 8)[0]
+        yield tag, kind, start, start + size

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from assets.crawl.nesting import too_deep
 from assets.crawl.urls import join
 from assets.crawl.warc import HTML, WarcRecord, iter_records
 from assets.crawl.wat import read_wat
+from assets.rights.adapters import read_adapters
 from assets.rights.addresses import origin_and_path
 from assets.rights.findings import Evidence, Findings, Subject, Unplaced, Where
 from assets.rights.http_rules import read_headers, read_meta_reservations, read_reservation_metas
@@ -23,10 +24,10 @@ from assets.rights.image_rules import read_image as read_image_bytes
 from assets.rights.licenses import NOASSERTION, license_of_url, license_of_value
 from assets.rights.markup import MAX_PAGE, Page
 from assets.rights.page_rules import LICENSE_METAS, Images, mark_outside, read_markup
-from assets.rights.site_rules import SITE_PATHS, SiteFile, Target, read_sites
+from assets.rights.prose import read_prose
+from assets.rights.site_rules import SiteFile
+from assets.rights.sites import holds_rsl, redirected, references, site_files, site_records
 from assets.rights.structured import read_structured
-
-MAX_REDIRECTS = 5
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class _Wanted:
     pages: dict[int, list[dict[str, Any]]]
     images: dict[int, str]
     sites: dict[int, list[tuple[str, str]]]
+    aliases: dict[str, list[str]]
 
 
 @dataclass(frozen=True)
@@ -47,18 +49,24 @@ class Sources:
         kind: warc, wat, links or images.
         fetched: WARC files of fetched answers, oldest first, by how table `record` names them.
         max_body: as the crawl stage read them; what is longer was not a sample either.
+        agents: product tokens that count in what is addressed to single crawlers, besides those known to collect for AI.
+        adapters: names of the site adapters that are read.
     """
 
     path: str | os.PathLike[str]
     kind: str = "warc"
     fetched: Mapping[str, Path] = field(default_factory=dict)
     max_body: int = 32 << 20
+    agents: frozenset[str] = frozenset()
+    adapters: tuple[str, ...] = ()
 
 
 def collect_evidence(
     sources: Sources, shard_id: int, record: pa.Table, sample: pa.Table, stated: Mapping[int, str] | None = None
 ) -> Evidence:
-    """All statements about licenses, opt-outs and credits in one shard.
+    """All statements about licenses, opt-outs and credits in one shard, and the site files that it holds.
+
+    What site files say is left to `sites.site_evidence`: they bind pages and images of other shards too.
 
     Args:
         sources: its bytes.
@@ -74,18 +82,29 @@ def collect_evidence(
     files: list[SiteFile] = []
     for record_id, found in _records(sources, shard_id, records):
         if record_id in wanted.pages:
-            _read_page(found, records[record_id], wanted.pages[record_id], findings)
+            _read_page(found, records[record_id], wanted.pages[record_id], sources, findings)
         if record_id in wanted.images:
-            _read_image(found, record_id, findings)
-        for kind, origin in wanted.sites.get(record_id, ()):
-            files.append(SiteFile(kind, origin, record_id, found.fetched_at, found.body))
+            _read_image(found, record_id, sources.agents, findings)
+        files += _site_files(found, record_id, wanted)
     if sources.kind == "wat":
         _read_wat_pages(sources, shard_id, wanted, findings)
     if sources.kind == "images":
         _read_members(sources, records, wanted, findings)
     _read_list(shard_id, stated or {}, findings)
-    read_sites(files, _targets(records, wanted, samples), findings)
-    return findings.evidence()
+    made = findings.evidence()
+    referring, reservations = references(made.reservation_evidence)
+    return replace(made, reservation_evidence=reservations, site_file=site_files(files), rsl_reference=referring)
+
+
+def _site_files(found: WarcRecord, record_id: int, wanted: _Wanted) -> Iterator[SiteFile]:
+    """The record as the site files that it is: of every origin that it binds, and RSL terms at every address they have."""
+    url, sites = found.url or "", wanted.sites.get(record_id, ())
+    places = [(kind, origin, url) for kind, origin in sites]
+    if not sites and found.status == "ok" and holds_rsl(found.body, found.mime):
+        addresses = [url, *wanted.aliases.get(url, ())]
+        places = [("rsl", place[0], one) for one in addresses if (place := origin_and_path(one))]
+    for kind, origin, address in places:
+        yield SiteFile(kind, origin, record_id, found.fetched_at, found.body, address, found.http_status)
 
 
 def _records(
@@ -110,10 +129,10 @@ def _read_wat_pages(sources: Sources, shard_id: int, wanted: _Wanted, findings: 
             continue
         page = read_wat(record.body)
         url, subject, where = page.url or "", Subject("page", record_id), Where(record_id, "body", None, None)
-        read_headers(page.header_bytes, url, subject, page.fetched_at, unplaced)
+        read_headers(page.header_bytes, url, subject, page.fetched_at, unplaced, sources.agents)
         if page.truncated:
             findings.license(subject, "page_unread", NOASSERTION, f"page incomplete: {page.truncated}", where)
-        read_meta_reservations(page.metas, subject, where, page.fetched_at, unplaced)
+        read_meta_reservations(page.metas, subject, where, page.fetched_at, unplaced, sources.agents)
         for rule, value in read_wat_licenses(page.metas, page.license_links):
             joined = join(url, value) if rule == "wat_rel" else None
             spdx_id = license_of_url(joined) if joined else license_of_value(value)
@@ -153,34 +172,22 @@ def _wanted(records: dict[int, dict[str, Any]], samples: list[dict[str, Any]]) -
             pages[row["page_record_id"]].append(row)
         if row["image_record_id"] is not None:
             images[row["image_record_id"]] = records[row["image_record_id"]]["url"] or ""
-    return _Wanted(pages, images, _site_records(records))
+    aliases: dict[str, list[str]] = defaultdict(list)
+    for url, target in redirected(records).items():
+        aliases[target].append(url)
+    return _Wanted(pages, images, site_records(records), aliases)
 
 
-def _site_records(records: dict[int, dict[str, Any]]) -> dict[int, list[tuple[str, str]]]:
-    """(kind, origin) of the site files among the records; a file behind a redirect binds the origin that redirects."""
-    ok: dict[str, int] = {}
-    redirects: dict[str, str] = {}
-    for record_id, row in sorted(records.items()):
-        if row["status"] == "ok" and row["url"]:
-            ok[row["url"]] = record_id
-        elif row["status"] == "redirect" and row["url"] and row["redirect_to"]:
-            redirects[row["url"]] = row["redirect_to"]
-    sites: dict[int, list[tuple[str, str]]] = defaultdict(list)
-    for url in sorted(ok.keys() | redirects.keys()):
-        place = origin_and_path(url)
-        kind = SITE_PATHS.get(place[1]) if place else None
-        target = url
-        for _ in range(MAX_REDIRECTS):
-            target = target if target in ok else redirects.get(target, target)
-        if place and kind and target in ok:
-            sites[ok[target]].append((kind, place[0]))
-    return sites
-
-
-def _read_page(found: WarcRecord, row: dict[str, Any], samples: list[dict[str, Any]], findings: Findings) -> None:
+def _read_page(
+    found: WarcRecord,
+    row: dict[str, Any],
+    samples: list[dict[str, Any]],
+    sources: Sources,
+    findings: Findings,
+) -> None:
     record_id, url, observed_at = row["record_id"], row["url"] or "", found.fetched_at
     subject = Subject("page", record_id)
-    read_headers(found.header_bytes, url, subject, observed_at, findings)
+    read_headers(found.header_bytes, url, subject, observed_at, findings, sources.agents)
     unread = "too_large" if len(found.body) > MAX_PAGE else "too_deep" if too_deep(found.body) else None
     if found.truncated or found.status == "error" or unread:
         reason = found.truncated or found.reason or unread
@@ -192,7 +199,9 @@ def _read_page(found: WarcRecord, row: dict[str, Any], samples: list[dict[str, A
     images = Images(page, [(s["sample_id"], s["position"], _addresses(s)) for s in samples])
     read_markup(page, images, findings)
     read_structured(page, images, findings)
-    read_reservation_metas(page, observed_at, findings)
+    read_adapters(sources.adapters, page, images, findings)
+    read_reservation_metas(page, observed_at, findings, sources.agents)
+    read_prose(page, observed_at, findings)
     if findings.licenses_page(record_id):
         mark_outside(page, images, findings)
 
@@ -201,19 +210,8 @@ def _addresses(sample: dict[str, Any]) -> list[str]:
     return [url for url in [sample["image_url"], *(sample["other_urls"] or ())] if url]
 
 
-def _read_image(found: WarcRecord, record_id: int, findings: Findings) -> None:
-    read_headers(found.header_bytes, found.url or "", Subject("image", record_id), found.fetched_at, findings)
+def _read_image(found: WarcRecord, record_id: int, agents: frozenset[str], findings: Findings) -> None:
+    subject = Subject("image", record_id)
+    read_headers(found.header_bytes, found.url or "", subject, found.fetched_at, findings, agents)
     if (found.mime or "") not in HTML:
         read_image_bytes(found.body, record_id, found.fetched_at, findings)
-
-
-def _targets(records: dict[int, dict[str, Any]], wanted: _Wanted, samples: list[dict[str, Any]]) -> list[Target]:
-    """Pages and images that sites' files may speak of; an image that the crawl lacks is spoken of as a sample."""
-    targets = [Target(Subject("page", i), records[i]["url"] or "") for i in wanted.pages]
-    targets += [Target(Subject("image", i), url) for i, url in wanted.images.items()]
-    for row in samples:
-        url = row["image_url"]
-        redirected = row["image_record_id"] is None or wanted.images[row["image_record_id"]] != url
-        if url and redirected:
-            targets.append(Target(Subject("sample", row["sample_id"]), url))
-    return targets

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
@@ -29,7 +29,8 @@ class Rule:
 
 
 # Levels: bytes 10, HTTP 20, structured data 30, RDFa about 40, figure 50, notice 60, page 70, its data 80, unread 90
-NOTICE_RANK, PAGE_RANK, UNREAD_RANK = 60, 70, 90
+PAGE_AUTHOR_RANK, NOTICE_RANK, PAGE_RANK, UNREAD_RANK = 30, 60, 70, 90
+"""First ranks of what a page's author says, of notices, of statements about whole pages, of what could not be read."""
 
 OUTSIDE = "outside_main"
 """Not a license: the image stands where no license of the page reaches it."""
@@ -39,10 +40,13 @@ RULES = {
     "svg_cc_license": Rule(10, 0.98),
     "xmp_web_statement": Rule(11, 0.9),
     "xmp_usage_terms": Rule(12, 0.85),
+    "c2pa_creative_work": Rule(12, 0.8),
     "xmp_dc_rights": Rule(13, 0.8),
     "exif_copyright": Rule(14, 0.8),
     "iptc_copyright": Rule(14, 0.8),
     "png_text": Rule(14, 0.8),
+    "jpeg_comment": Rule(14, 0.7),
+    "gif_comment": Rule(14, 0.7),
     "xmp_marked": Rule(15, 0.8),
     "http_link_image": Rule(20, 0.95),
     "jsonld_image": Rule(30, 0.9),
@@ -59,6 +63,9 @@ RULES = {
     # A WAT file has a page's links, but not where on the page they stand; a list says what somebody else found.
     "wat_rel": Rule(81, 0.6),
     "wat_meta": Rule(82, 0.6),
+    "adapter_wikimedia_commons": Rule(83, 0.75),
+    "adapter_flickr": Rule(83, 0.75),
+    "adapter_the_met": Rule(83, 0.75),
     "list_license": Rule(85, 0.5),
     "xmp_web_page": Rule(UNREAD_RANK, 0.5),
     "jsonld_unread": Rule(UNREAD_RANK, 0.5),
@@ -73,12 +80,15 @@ RULES = {
 SPEC_DATES = {
     "robots": "2022-09 RFC 9309",
     "content_signal": "2025-09 contentsignals.org",
-    "content_usage": "2025-12 draft-ietf-aipref-attach-05",
+    "content_usage": "2026-08 draft-ietf-aipref-attach-05",
     "x_robots_tag": "noai, noimageai: convention of 2022",
     "meta_robots": "noai, noimageai: convention of 2022",
     "tdmrep": "2024-05 W3C TDMRep",
     "plus": "2023-10 IPTC/PLUS data mining",
+    "c2pa": "2025-05 CAWG training and data mining 1.1",
     "ai_txt": "2023 Spawning ai.txt",
+    "trust_txt": "2024-04 JournalList trust.txt",
+    "natural_language": "none: terms of use in prose",
     "rsl": "2025-12 RSL 1.0",
 }
 
@@ -101,11 +111,13 @@ class Where(NamedTuple):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What all rules found in one crawl file: tables license_evidence, reservation_evidence and attribution."""
+    """What all rules found in one crawl file, as tables; the last two are read once all crawl files are at hand."""
 
     license_evidence: pa.Table
     reservation_evidence: pa.Table
     attribution: pa.Table
+    site_file: pa.Table = field(default_factory=TABLES["site_file"].empty)
+    rsl_reference: pa.Table = field(default_factory=TABLES["rsl_reference"].empty)
 
 
 class Findings:
@@ -140,9 +152,10 @@ class Findings:
         value: str,
         where: Where,
         observed_at: datetime | None,
+        spec: str | None = None,
     ) -> None:
-        """One opt-out signal, whatever it says."""
-        spec = next((date for start, date in SPEC_DATES.items() if rule.startswith(start)), None)
+        """One opt-out signal, whatever it says; `spec`: the specification it follows, if not its rule's own."""
+        spec = spec or next((date for start, date in SPEC_DATES.items() if rule.startswith(start)), None)
         self._reservations.add((*subject, rule, usage, decision, shorten(value), *where, observed_at, spec))
 
     def attribution(self, subject: Subject, rule: str, field: str, value: str | None) -> None:
@@ -182,10 +195,11 @@ class Unplaced(Findings):
         value: str,
         where: Where,
         observed_at: datetime | None,
+        spec: str | None = None,
     ) -> None:
         """One opt-out signal."""
         place = where._replace(start=None, end=None)
-        self._found.reservation(subject, rule, usage, decision, value, place, observed_at)
+        self._found.reservation(subject, rule, usage, decision, value, place, observed_at, spec)
 
 
 def shorten(value: str) -> str:

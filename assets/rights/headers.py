@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 MAX_BLOCK = 256 * 1024
-MAX_LINKS = 200
+"""Bytes of a header block that are read: four times what servers and clients agree to take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +32,22 @@ class Link:
         return set(self.parameters.get("rel", "").lower().split())
 
 
+_FIELD = re.compile(rb"[^\r\n]+(?:(?:\r\n|\r|\n)[ \t][^\r\n]*)*")
+_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
 def header_lines(block: bytes) -> list[Line]:
-    """Fields of a header block in order; the status line and lines without a colon are skipped."""
+    """Fields of a header block in order, folded lines joined; the status line and lines without a colon are skipped.
+
+    Of a block that is too long the line in which it is cut is not read: half a value may say something else.
+    """
     lines: list[Line] = []
-    for match in re.finditer(rb"[^\r\n]+", block[:MAX_BLOCK]):
-        raw, start, end = match.group(), match.start(), match.end()
-        if raw[:1] in b" \t" and lines:
-            last = lines.pop()
-            lines.append(Line(last.name, f"{last.value} {_text(raw)}".strip(), last.start, end))
-            continue
-        name, colon, value = raw.partition(b":")
-        if colon and re.fullmatch(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
-            lines.append(Line(name.decode("ascii").lower(), _text(value), start, end))
+    whole = block if len(block) <= MAX_BLOCK else block[: block.rfind(b"\n", 0, MAX_BLOCK) + 1]
+    for match in _FIELD.finditer(whole):
+        name, colon, value = match.group().partition(b":")
+        if colon and _NAME.fullmatch(name):
+            text = " ".join(part for raw in value.splitlines() if (part := _text(raw)))
+            lines.append(Line(name.decode("ascii").lower(), text, match.start(), match.end()))
     return lines
 
 
@@ -51,15 +55,16 @@ def _text(raw: bytes) -> str:
     return raw.decode("latin-1").strip()
 
 
-_LINK = re.compile(r"\s*,*\s*<([^>]*)>")
+_LINK = re.compile(r"[\s,]*<([^>]*)>")
 _PARAMETER = re.compile(r"\s*;\s*([^\s=;,\"]*)\s*(?:=\s*(?:\"((?:[^\"\\]|\\.)*+)\"|([^\s;,\"]*)))?")
+_SEPARATOR = re.compile(r"\s*,")
 
 
 def links(value: str) -> list[Link]:
     """Links of a Link header value; reading stops where the syntax is broken. The first of equal parameters counts."""
     found: list[Link] = []
     position = 0
-    while len(found) < MAX_LINKS and (match := _LINK.match(value, position)):
+    while match := _LINK.match(value, position):
         parameters: dict[str, str] = {}
         position = match.end()
         while parameter := _PARAMETER.match(value, position):
@@ -68,7 +73,7 @@ def links(value: str) -> list[Link]:
             parameters.setdefault(name.lower(), text)
             position = parameter.end()
         found.append(Link(match[1].strip(), parameters))
-        separator = re.compile(r"\s*,").match(value, position)
+        separator = _SEPARATOR.match(value, position)
         if separator is None:
             break
         position = separator.end()

@@ -4,47 +4,115 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
+
+from selectolax.lexbor import LexborNode
 
 from assets.crawl.urls import join
 from assets.rights.addresses import same_resource_key
-from assets.rights.agents import agent_names
+from assets.rights.agents import names_with
 from assets.rights.findings import Findings, Subject, Where
-from assets.rights.headers import Line, header_lines, links
+from assets.rights.headers import MAX_BLOCK, Line, header_lines, links
 from assets.rights.licenses import NOASSERTION, either, license_of_url
 from assets.rights.markup import Page
 from assets.rights.page_rules import RSL_TYPE
-from assets.rights.preferences import content_usage, robots_directives, tdm_reservation
+from assets.rights.preferences import (
+    CONDITIONAL,
+    RESERVED,
+    UNKNOWN,
+    content_signal,
+    content_usage,
+    robots_directives,
+    tdm_reservation,
+    usage_of_directive,
+)
+from assets.rights.rsl import UnreadableError, decide, host_and_path, parse
+
+MAX_METAS = 2000
+"""Different robots meta elements of a page that are read; in the next one anything may be forbidden."""
+
+MAX_INLINE = 20
+"""Inline RSL documents of one page that are read; in the next one any use may be prohibited."""
+
+INDEXING_SPEC = "1996 robots meta element, 2007 X-Robots-Tag"
+"""Where `noindex`, `noimageindex` and `none` come from; `noai` and `noimageai` are younger."""
 
 
-def read_headers(block: bytes, url: str, subject: Subject, observed_at: datetime | None, findings: Findings) -> None:
-    """Every statement in the header block of a page's or an image's answer, about that page or image."""
+@dataclass(frozen=True)
+class _Answer:
+    """What a header block is the header of, and where its findings go."""
+
+    url: str
+    subject: Subject
+    observed_at: datetime | None
+    findings: Findings
+
+    def say(self, rule: str, usage: str, decision: str, value: str, lines: list[Line], spec: str | None = None) -> None:
+        where = Where(self.subject.id, "headers", min(x.start for x in lines), max(x.end for x in lines))
+        self.findings.reservation(self.subject, rule, usage, decision, value, where, self.observed_at, spec)
+
+
+def read_headers(
+    block: bytes,
+    url: str,
+    subject: Subject,
+    observed_at: datetime | None,
+    findings: Findings,
+    agents: frozenset[str] = frozenset(),
+) -> None:
+    """Every statement in the header block of a page's or an image's answer, about that page or image.
+
+    Args:
+        agents: product tokens that count, besides those known to collect for AI.
+    """
     fields: dict[str, list[Line]] = defaultdict(list)
     for line in header_lines(block):
         fields[line.name].append(line)
-    _links(fields["link"], url, subject, observed_at, findings)
+    answer = _Answer(url, subject, observed_at, findings)
+    _links(fields["link"], answer)
+    _robots_tags(fields["x-robots-tag"], answer, names_with(agents))
+    if usage := fields["content-usage"]:
+        value = ", ".join(line.value for line in usage)
+        where = Where(subject.id, "headers", usage[0].start, usage[-1].end)
+        add_usage(value, "content_usage_header", value, subject, where, observed_at, findings)
+    if signals := fields["content-signal"]:
+        value = ", ".join(line.value for line in signals)
+        for signaled, decision in content_signal(value):
+            answer.say("content_signal_header", signaled, decision, value, signals)
+    _tdm_lines(fields["tdm-reservation"], fields["tdm-policy"], answer)
+    if len(block) > MAX_BLOCK:
+        where = Where(subject.id, "headers", 0, len(block.rstrip(b"\r\n")))
+        value = "headers too long to be read to their end"
+        findings.reservation(subject, "x_robots_tag", "tdm", UNKNOWN, value, where, observed_at)
 
-    def place(lines: list[Line]) -> Where:
-        return Where(subject.id, "headers", lines[0].start, lines[-1].end)
 
-    tags = fields["x-robots-tag"]
-    for line in tags:
-        for directive in sorted(robots_directives([line.value], agent_names())):
-            findings.reservation(
-                subject,
-                "x_robots_tag",
-                "ai_train",
-                "reserved",
-                f"{directive}: {line.value}",
-                place([line]),
-                observed_at,
-            )
-    if fields["content-usage"]:
-        value = ", ".join(line.value for line in fields["content-usage"])
-        add_usage(value, "content_usage_header", value, subject, place(fields["content-usage"]), observed_at, findings)
-    for line in fields["tdm-reservation"]:
-        decision = tdm_reservation(line.value) or "unknown"
-        findings.reservation(subject, "tdmrep_header", "tdm", decision, line.value, place([line]), observed_at)
+def _robots_tags(lines: list[Line], answer: _Answer, names: frozenset[str]) -> None:
+    """One finding for each directive that binds us, at the first header that has it."""
+    seen: set[str] = set()
+    for line in lines:
+        for directive in sorted(robots_directives([line.value], names) - seen):
+            seen.add(directive)
+            usage = usage_of_directive(directive)
+            spec = INDEXING_SPEC if usage == "index" else None
+            answer.say("x_robots_tag", usage, RESERVED, f"{directive}: {line.value}", [line], spec)
+
+
+def _tdm_lines(lines: list[Line], policies: list[Line], answer: _Answer) -> None:
+    """One finding for each thing that tdm-reservation headers say, at the first that says it."""
+    seen: set[str] = set()
+    for line in lines:
+        decision = tdm_reservation(line.value) or UNKNOWN
+        if decision not in seen:
+            seen.add(decision)
+            policy = policies[:1] if decision == RESERVED else []
+            value = with_policy(line.value, policy[0].value if policy else None)
+            answer.say("tdmrep_header", "tdm", decision, value, [line, *policy])
+
+
+def with_policy(reservation: str, policy: str | None) -> str:
+    """A reservation and the policy that goes with it, as a finding's value: `1 tdm-policy https://…`."""
+    return f"{reservation} tdm-policy {policy}" if policy else reservation
 
 
 def add_usage(
@@ -56,27 +124,29 @@ def add_usage(
     observed_at: datetime | None,
     findings: Findings,
 ) -> None:
-    """Findings of one Content-Usage value; labels of older drafts come under `<rule>_legacy`."""
-    current, legacy = content_usage(value)
-    for suffix, preferences in (("", current), ("_legacy", legacy)):
-        for usage, decision in preferences:
-            findings.reservation(subject, rule + suffix, usage, decision, raw, where, observed_at)
+    """Findings of one Content-Usage value; labels that are not in force come under `<rule>_legacy` with their draft."""
+    for usage, decision, draft in content_usage(value):
+        name = rule if draft is None else f"{rule}_legacy"
+        findings.reservation(subject, name, usage, decision, raw, where, observed_at, draft)
 
 
-def _links(lines: list[Line], url: str, subject: Subject, observed_at: datetime | None, findings: Findings) -> None:
+def _links(lines: list[Line], answer: _Answer) -> None:
     """rel="license" links whose context is the answer itself; several are a choice. RSL terms are no license."""
+    url, subject = answer.url, answer.subject
     found: list[tuple[Line, str]] = []
+    terms: dict[str, Line] = {}
     for line in lines:
         for link in links(line.value):
             anchor = join(url, link.parameters["anchor"]) if "anchor" in link.parameters else url
             about_this = anchor is not None and same_resource_key(anchor) == same_resource_key(url)
             if "license" not in link.rel or not about_this:
                 continue
-            if link.parameters.get("type", "").lower().startswith(RSL_TYPE):
-                where = Where(subject.id, "headers", line.start, line.end)
-                findings.reservation(subject, "rsl_header", "ai_train", "conditional", link.target, where, observed_at)
+            if link.parameters.get("type", "").strip().lower().startswith(RSL_TYPE):
+                terms.setdefault(link.target, line)
             else:
                 found.append((line, link.target))
+    for target, line in terms.items():
+        answer.say("rsl_header", "ai_train", CONDITIONAL, target, [line])
     if not found:
         return
     ids = [license_of_url(joined) if (joined := join(url, target)) else None for _, target in found]
@@ -84,20 +154,78 @@ def _links(lines: list[Line], url: str, subject: Subject, observed_at: datetime 
     spdx_id = either(readable) if readable and None not in ids else NOASSERTION
     where = Where(subject.id, "headers", found[0][0].start, found[-1][0].end)
     rule = "http_link_image" if subject.type == "image" else "http_link_page"
-    findings.license(subject, rule, spdx_id, " ".join(target for _, target in found), where)
+    answer.findings.license(subject, rule, spdx_id, " ".join(target for _, target in found), where)
 
 
-def read_reservation_metas(page: Page, observed_at: datetime | None, findings: Findings) -> None:
-    """Robots meta elements, tdm-reservation and RSL links of a page, about that page and so about what it shows."""
+def read_reservation_metas(
+    page: Page,
+    observed_at: datetime | None,
+    findings: Findings,
+    agents: frozenset[str] = frozenset(),
+) -> None:
+    """Robots meta elements, tdm-reservation and RSL of a page, about that page and so about what it shows.
+
+    Args:
+        agents: product tokens that count, besides those known to collect for AI.
+    """
     subject = Subject("page", page.record_id)
-    for node in page.tree.css("meta[name][content]")[:2000]:
-        meta = (node.attributes.get("name") or "", node.attributes.get("content") or "")
-        read_meta_reservations([meta], subject, page.where(node), observed_at, findings)
-    for node in page.tree.css("link[rel][type]")[:2000]:
-        is_rsl = (node.attributes.get("type") or "").lower().startswith(RSL_TYPE)
-        if is_rsl and "license" in (node.attributes.get("rel") or "").lower().split():
-            value = node.attributes.get("href") or ""
-            findings.reservation(subject, "rsl_link", "ai_train", "conditional", value, page.where(node), observed_at)
+    metas = _metas(page, names_with(agents) | {"robots", "tdm-reservation", "tdm-policy"})
+    policies = [(meta, node) for meta, node in metas.items() if meta[0] == "tdm-policy"][:1]
+    for number, (meta, node) in enumerate(metas.items()):
+        if number == MAX_METAS:
+            value = "too many robots meta elements"
+            findings.reservation(subject, "meta_robots", "ai_train", CONDITIONAL, value, page.where(node), observed_at)
+            break
+        reserves = meta[0] == "tdm-reservation" and tdm_reservation(meta[1]) == RESERVED
+        beside = policies if reserves else []
+        where = page.where(node, *(other for _, other in beside))
+        read_meta_reservations([meta, *(other for other, _ in beside)], subject, where, observed_at, findings, agents)
+    seen: set[str] = set()
+    for node in page.tree.css("link[rel][type]"):
+        value = _attribute(node, "href")
+        is_rsl = _is_rsl(node) and "license" in _attribute(node, "rel").lower().split()
+        if is_rsl and value not in seen and len(seen) < MAX_METAS:
+            seen.add(value)
+            findings.reservation(subject, "rsl_link", "ai_train", CONDITIONAL, value, page.where(node), observed_at)
+    read_rsl_inline(page, observed_at, findings)
+
+
+def _metas(page: Page, names: frozenset[str]) -> dict[tuple[str, str], LexborNode]:
+    """The first of equal meta elements of some names, by name in lower case and content."""
+    metas: dict[tuple[str, str], LexborNode] = {}
+    for node in page.tree.css("meta[name][content]"):
+        name = _attribute(node, "name").strip().lower()
+        if name in names:
+            metas.setdefault((name, _attribute(node, "content")), node)
+    return metas
+
+
+def _is_rsl(node: LexborNode) -> bool:
+    return _attribute(node, "type").strip().lower().startswith(RSL_TYPE)
+
+
+def _attribute(node: LexborNode, name: str) -> str:
+    return node.attributes.get(name) or ""
+
+
+def read_rsl_inline(page: Page, observed_at: datetime | None, findings: Findings) -> None:
+    """RSL documents in script elements of a page; one that cannot be read may prohibit anything."""
+    subject = Subject("page", page.record_id)
+    scripts = [node for node in page.tree.css("script[type]") if _is_rsl(node)]
+    host, path = host_and_path(page.url)
+    for number, node in enumerate(scripts[: MAX_INLINE + 1]):
+        where = page.where_element(node)
+        source = (node.text() or "").strip()
+        if source.startswith("<?xml"):  # what it says of the encoding was true of other bytes
+            source = source.partition("?>")[2]
+        try:
+            if number == MAX_INLINE:
+                raise UnreadableError("too many documents")
+            said = [one[:3] for one in decide(parse(source.encode("utf-8", "replace")), path, host)]
+        except UnreadableError as error:
+            said = [("ai_train", CONDITIONAL, f"not read: {error}")]
+        for usage, decision, value in said:
+            findings.reservation(subject, "rsl_inline", usage, decision, value, where, observed_at)
 
 
 def read_meta_reservations(
@@ -106,22 +234,24 @@ def read_meta_reservations(
     where: Where,
     observed_at: datetime | None,
     findings: Findings,
+    agents: frozenset[str] = frozenset(),
 ) -> None:
-    """(name, content) of meta elements that speak of robots or of text and data mining."""
-    names = agent_names()
-    for written, content in metas:
-        name = written.strip().lower()
+    """(name, content) of meta elements that speak of robots or of text and data mining.
+
+    Args:
+        agents: product tokens that count, besides those known to collect for AI.
+    """
+    names = names_with(agents)
+    found = [(name.strip().lower(), content) for name, content in metas]
+    policy = next((content for name, content in found if name == "tdm-policy"), None)
+    for name, content in found:
         if name == "robots" or name in names:
-            _meta_robots(content, subject, where, observed_at, findings)
+            for directive in sorted(robots_directives([content], names)):
+                usage = usage_of_directive(directive)
+                spec = INDEXING_SPEC if usage == "index" else None
+                value = f"{directive}: {content}"
+                findings.reservation(subject, "meta_robots", usage, RESERVED, value, where, observed_at, spec)
         elif name == "tdm-reservation":
-            decision = tdm_reservation(content) or "unknown"
-            findings.reservation(subject, "tdmrep_meta", "tdm", decision, content, where, observed_at)
-
-
-def _meta_robots(
-    content: str, subject: Subject, where: Where, observed_at: datetime | None, findings: Findings
-) -> None:
-    directives: Iterable[str] = sorted(robots_directives([content], agent_names()))
-    for directive in directives:
-        value = f"{directive}: {content}"
-        findings.reservation(subject, "meta_robots", "ai_train", "reserved", value, where, observed_at)
+            decision = tdm_reservation(content) or UNKNOWN
+            value = with_policy(content, policy if decision == RESERVED else None)
+            findings.reservation(subject, "tdmrep_meta", "tdm", decision, value, where, observed_at)

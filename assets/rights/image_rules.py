@@ -1,146 +1,279 @@
-"""What an image file says of itself: licenses, opt-outs and credits in XMP, EXIF, IPTC, PNG text and SVG metadata."""
+"""What an image file says of itself: licenses, opt-outs and credits in XMP, EXIF, IPTC, comments, SVG and C2PA."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from datetime import datetime
 
-from assets.rights.containers import Block, exif_texts, iptc_texts, metadata_blocks
+from assets.rights.c2pa import LABEL, MissingExtraError, read_manifest
+from assets.rights.containers import Block, metadata_blocks
 from assets.rights.findings import Findings, Subject, Where
+from assets.rights.image_texts import BrokenError, decoded, exif_texts, iptc_texts, raw_profile
 from assets.rights.licenses import ALL_RIGHTS_RESERVED, NOASSERTION, license_of_text, license_of_url, license_of_value
-from assets.rights.preferences import plus_data_mining
-from assets.rights.xmp import UnreadableError, svg_properties, xmp_properties
-
-Properties = dict[str, list[str]]
+from assets.rights.preferences import CONDITIONAL, UNKNOWN, plus_data_mining
+from assets.rights.xmp import Properties, UnreadableError, svg_properties, xmp_properties
 
 
 def read_image(data: bytes, record_id: int, observed_at: datetime | None, findings: Findings) -> None:
     """Every statement in the bytes of an image, about that image."""
-    subject = Subject("image", record_id)
-    for block in metadata_blocks(data):
-        where = Where(record_id, "body", block.start, block.end)
-        if block.data is None:
-            findings.license(subject, "metadata_unread", NOASSERTION, f"{block.kind}: too large or broken", where)
-        elif block.kind == "xmp":
-            _read_xmp(block.data, subject, where, observed_at, findings)
-        elif block.kind == "svg":
-            _read_svg(block.data, subject, where, findings)
-        elif block.kind == "exif":
-            _read_exif(block.data, subject, where, findings)
-        elif block.kind == "iptc":
-            _read_iptc(block, subject, where, findings)
-        else:
-            _read_text(block, subject, where, findings)
+    blocks, subject = metadata_blocks(data), Subject("image", record_id)
+    for block in blocks:
+        if block.kind != "c2pa" and not _is_foreign(block, blocks):
+            _read_block(_Place(subject, block, observed_at, findings), data)
+    stores = [block for block in blocks if block.kind == "c2pa"]
+    if stores:
+        whole = b"".join(block.data or data[block.start : block.end] for block in stores)
+        store = Block("c2pa", whole, stores[0].start, max(block.end for block in stores))
+        _read_c2pa(data, whole, _Place(subject, store, observed_at, findings))
 
 
-def _read_xmp(data: bytes, subject: Subject, where: Where, observed_at: datetime | None, findings: Findings) -> None:
+def _is_foreign(block: Block, blocks: list[Block]) -> bool:
+    """Whether a block of extended XMP belongs to no packet of the file: it is a leftover (XMP part 3, 1.1.3.1)."""
+    kind, _, guid = block.key.partition(":")
+    if block.kind != "xmp" or kind != "extended" or not guid:
+        return False
+    main = next((other.data for other in blocks if other.kind == "xmp" and not other.key), None)
+    return main is not None and guid.encode("latin-1") not in main
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A block of an image's metadata, and the findings that what it states goes to."""
+
+    subject: Subject
+    block: Block
+    observed_at: datetime | None
+    findings: Findings
+
+    def license(
+        self,
+        rule: str,
+        spdx_id: str,
+        value: str,
+        confidence: float | None = None,
+        within: tuple[int, int] | None = None,
+    ) -> None:
+        """A license, stated in the block or in a range within it."""
+        start, end = (self.block.start, self.block.end) if within is None else within
+        where = Where(self.subject.id, "body", start, end)
+        self.findings.license(self.subject, rule, spdx_id, value, where, confidence)
+
+    def unread(self, reason: str) -> None:
+        """The block could not be read, or not all of it."""
+        self.license("metadata_unread", NOASSERTION, f"{self.block.kind}: {reason}")
+
+    def reservation(self, rule: str, usage: str, decision: str, value: str) -> None:
+        """An opt-out."""
+        where = Where(self.subject.id, "body", self.block.start, self.block.end)
+        self.findings.reservation(self.subject, rule, usage, decision, value, where, self.observed_at)
+
+    def credit(self, rule: str, field: str, value: str) -> None:
+        """An attribution."""
+        self.findings.attribution(self.subject, rule, field, value)
+
+
+def _read_block(place: _Place, data: bytes) -> None:
+    block = place.block
+    if block.data is None:
+        place.unread("too large or broken")
+        _heard_mining(data[block.start : block.end], place)
+    elif block.kind in ("xmp", "svg"):
+        _read_rdf(block.data, place)
+    elif block.kind == "exif":
+        _read_exif(block.data, place)
+    elif block.kind == "iptc":
+        _read_iptc(block.data, place)
+    elif block.kind == "comment":
+        _read_comment(decoded(block.data), place)
+    elif profile := raw_profile(block):
+        _read_block(_Place(place.subject, profile, place.observed_at, place.findings), data)
+    else:
+        _read_text(block.data.decode("utf-8", "replace"), place)
+
+
+def _heard_mining(raw: bytes, place: _Place) -> None:
+    """An opt-out that is there but cannot be read is no permission."""
+    if b"DataMining" in raw:
+        place.reservation("plus_data_mining", "tdm", CONDITIONAL, "unreadable packet")
+
+
+def _read_rdf(data: bytes, place: _Place) -> None:
+    kind = place.block.kind
     try:
-        found = xmp_properties(data)
+        found = xmp_properties(data) if kind == "xmp" else svg_properties(data)
     except UnreadableError as error:
-        findings.license(subject, "metadata_unread", NOASSERTION, f"xmp: {error}", where)
-        if b"DataMining" in data:
-            findings.reservation(
-                subject, "plus_data_mining", "tdm", "conditional", "unreadable packet", where, observed_at
-            )
+        place.unread(str(error))
+        _heard_mining(data, place)
         return
-    _licenses(found, subject, where, "xmp_cc_license", findings)
-    _statements(found, subject, where, findings)
-    _credits(found, subject, "xmp", findings)
-    for value in found.get("plus:DataMining", ()):
-        usage, decision = plus_data_mining(value)
-        findings.reservation(subject, "plus_data_mining", usage, decision, value, where, observed_at)
+    for name in ("cc:license", "dcterms:license"):
+        for value in found.get(name, ()):
+            place.license(f"{kind}_cc_license", license_of_value(value) or NOASSERTION, value)
+    _statements(found, place)
+    _credits(found, kind, place)
+    _data_mining(found, place)
 
 
-def _read_svg(data: bytes, subject: Subject, where: Where, findings: Findings) -> None:
-    try:
-        found = svg_properties(data)
-    except UnreadableError as error:
-        findings.license(subject, "metadata_unread", NOASSERTION, f"svg: {error}", where)
-        return
-    _licenses(found, subject, where, "svg_cc_license", findings)
-    _credits(found, subject, "svg", findings)
-
-
-def _licenses(found: Properties, subject: Subject, where: Where, rule: str, findings: Findings) -> None:
-    stated = [value for name in ("cc:license", "dcterms:license") for value in found.get(name, ()) if value]
-    for value in stated:
-        findings.license(subject, rule, license_of_value(value) or NOASSERTION, value, where)
-
-
-def _statements(found: Properties, subject: Subject, where: Where, findings: Findings) -> None:
+def _statements(found: Properties, place: _Place) -> None:
     """Rights statements of XMP besides cc:license.
 
     A web statement that is no license may be a page of terms: it is unread, and counts only where nothing else was
-    found. `Marked` alone means rights are managed; beside a license it repeats that there is a copyright.
+    found. Usage terms are meant as terms: words that name no license cannot be read. `Marked` alone means rights are
+    managed; beside a license it repeats that there is a copyright.
     """
-    licensed = bool(found.get("cc:license"))
+    licensed = bool(found.get("cc:license") or found.get("dcterms:license"))
     for value in found.get("xmpRights:WebStatement", ()):
         spdx_id = license_of_url(value) or license_of_text(value)
-        licensed |= spdx_id is not None
-        rule = "xmp_web_statement" if spdx_id else "xmp_web_page"
-        findings.license(subject, rule, spdx_id or NOASSERTION, value, where)
-    for name, rule in (("xmpRights:UsageTerms", "xmp_usage_terms"), ("dc:rights", "xmp_dc_rights")):
+        licensed |= spdx_id not in (None, NOASSERTION)
+        place.license("xmp_web_statement" if spdx_id else "xmp_web_page", spdx_id or NOASSERTION, value)
+    for name, rule in _WORDS:
         for value in found.get(name, ()):
-            spdx_id = license_of_text(value)
+            spdx_id = license_of_text(value) or (NOASSERTION if name == "xmpRights:UsageTerms" else None)
             if spdx_id:
-                licensed |= spdx_id != ALL_RIGHTS_RESERVED
-                findings.license(subject, rule, spdx_id, value, where)
+                licensed |= spdx_id not in (ALL_RIGHTS_RESERVED, NOASSERTION)
+                place.license(rule, spdx_id, value)
     marked = {value.lower() for value in found.get("xmpRights:Marked", ())}
     if "true" in marked and not licensed:
-        findings.license(subject, "xmp_marked", ALL_RIGHTS_RESERVED, "Marked=True", where)
+        place.license("xmp_marked", ALL_RIGHTS_RESERVED, "Marked=True")
     elif marked == {"false"} and not licensed:
-        findings.license(subject, "xmp_marked", "LicenseRef-PublicDomain", "Marked=False", where, confidence=0.6)
+        place.license("xmp_marked", "LicenseRef-PublicDomain", "Marked=False", confidence=0.6)
 
+
+_WORDS = (
+    ("xmpRights:UsageTerms", "xmp_usage_terms"),
+    ("dc:rights", "xmp_dc_rights"),
+    ("tiff:Copyright", "xmp_dc_rights"),
+    ("photoshop:Instructions", "xmp_dc_rights"),
+)
 
 _CREDITS = (
     ("cc:attributionName", "creator"),
     ("dc:creator", "creator"),
+    ("tiff:Artist", "creator"),
+    ("plus:ImageCreatorName", "creator"),
     ("photoshop:Credit", "credit"),
     ("cc:attributionURL", "source_url"),
     ("dc:source", "source_url"),
     ("dc:title", "title"),
     ("dc:rights", "copyright_notice"),
+    ("tiff:Copyright", "copyright_notice"),
+    ("xmpRights:Owner", "copyright_notice"),
+    ("plus:CopyrightOwnerName", "copyright_notice"),
     ("cc:morePermissions", "license_url"),
     ("xmpRights:WebStatement", "license_url"),
     ("plus:LicensorURL", "license_url"),
 )
 
 
-def _credits(found: Properties, subject: Subject, format: str, findings: Findings) -> None:
+def _credits(found: Properties, format: str, place: _Place) -> None:
     for name, field in _CREDITS:
         rule = f"{format}_{name.replace(':', '_').lower()}"
         for value in found.get(name, ()):
-            findings.attribution(subject, rule, field, value)
+            place.credit(rule, field, value)
 
 
-def _notice(text: str, rule: str, subject: Subject, where: Where, findings: Findings) -> None:
-    """A copyright notice: it says who owns the image, and a license only where it names one."""
-    findings.attribution(subject, rule, "copyright_notice", text)
+def _data_mining(found: Properties, place: _Place) -> None:
+    """IPTC and PLUS data mining; the constraints that a value refers to are kept beside it."""
+    constraints = "; ".join(found.get("plus:OtherConstraints", ()))
+    for value in found.get("plus:DataMining", ()):
+        key = re.search(r"DMI-[A-Z-]+", value.upper())
+        usage, decision = plus_data_mining(key.group() if key else value.replace("/", " "))
+        refers = key is not None and key.group().endswith("SEECONSTRAINT") and constraints
+        place.reservation("plus_data_mining", usage, decision, f"{value}; {constraints}" if refers else value)
+
+
+def _notice(text: str, rule: str, place: _Place, within: tuple[int, int] | None = None) -> None:
+    """Words about rights: a license only where they name one."""
     spdx_id = license_of_text(text)
     if spdx_id:
-        findings.license(subject, rule, spdx_id, text, where)
+        place.license(rule, spdx_id, text, within=within)
 
 
-def _read_exif(data: bytes, subject: Subject, where: Where, findings: Findings) -> None:
-    texts = exif_texts(data)
-    findings.attribution(subject, "exif_artist", "creator", texts.get("artist"))
-    if "copyright" in texts:
-        _notice(texts["copyright"], "exif_copyright", subject, where, findings)
+def _read_exif(data: bytes, place: _Place) -> None:
+    try:
+        texts = exif_texts(data)
+    except BrokenError as error:
+        texts = error.found
+        place.unread(str(error))
+    for field, text in texts:
+        name = {"artist": "creator", "author": "creator", "title": "title", "copyright": "copyright_notice"}[field]
+        place.credit(f"exif_{field}", name, text)
+        if field == "copyright":
+            _notice(text, "exif_copyright", place)
 
 
-def _read_iptc(block: Block, subject: Subject, where: Where, findings: Findings) -> None:
-    for field, text, start, end in iptc_texts(block.data or b""):
-        place = where._replace(start=block.start + start, end=block.start + end)
+_IPTC = {
+    "title": "title",
+    "byline": "creator",
+    "credit": "credit",
+    "source": "credit",
+    "copyright": "copyright_notice",
+}
+
+
+def _read_iptc(data: bytes, place: _Place) -> None:
+    """IPTC datasets, each with its own bytes; those in a PNG's hexadecimal text have the chunk's."""
+    try:
+        texts = iptc_texts(data)
+    except BrokenError as error:
+        texts = error.found
+        place.unread(str(error))
+    block = place.block
+    exact = block.end - block.start == len(data)
+    for field, text, start, end in texts:
+        if field in _IPTC:
+            place.credit(f"iptc_{field}", _IPTC[field], text)
         if field in ("copyright", "instructions"):
-            _notice(text, "iptc_copyright", subject, place, findings)
-        else:
-            name = {"byline": "creator", "credit": "credit", "source": "credit"}[field]
-            findings.attribution(subject, f"iptc_{field}", name, text)
+            within = (block.start + start, block.start + end) if exact else None
+            _notice(text, "iptc_copyright", place, within)
 
 
-def _read_text(block: Block, subject: Subject, where: Where, findings: Findings) -> None:
-    text = (block.data or b"").decode("utf-8", "replace")
-    key = block.key.lower()
-    if key in ("copyright", "license", "licence", "rights", "usageterms"):
-        _notice(text, "png_text", subject, where, findings)
+_NOTICE = re.compile(r"©|\(c\)|\bcopyright\b", re.I)
+
+
+def _read_comment(text: str, place: _Place) -> None:
+    """A comment in a JPEG or GIF: mostly the name of a program, sometimes a notice."""
+    text = " ".join(text.replace("\0", " ").split())
+    rule = f"{place.block.key}_comment"
+    _notice(text, rule, place)
+    if _NOTICE.search(text):
+        place.credit(rule, "copyright_notice", text)
+
+
+_PNG_NOTICES = ("copyright", "license", "licence", "rights", "usageterms", "disclaimer")
+
+
+def _read_text(text: str, place: _Place) -> None:
+    key = place.block.key.lower()
+    if key in _PNG_NOTICES:
+        place.credit("png_text", "copyright_notice", text)
+        _notice(text, "png_text", place)
     elif key in ("author", "artist", "creator"):
-        findings.attribution(subject, "png_author", "creator", text)
+        place.credit("png_author", "creator", text)
+    elif key == "title":
+        place.credit("png_title", "title", text)
+    elif key == "source" and text.strip().lower().startswith(("http://", "https://")):
+        place.credit("png_source", "source_url", text)
+
+
+def _read_c2pa(file: bytes, store: bytes, place: _Place) -> None:
+    """The active C2PA manifest. One that cannot be read is no permission, and may restrict where it names training."""
+    named = LABEL in store
+    try:
+        manifest = read_manifest(file, len(store))
+    except MissingExtraError as error:
+        if named:
+            place.reservation("c2pa_unread", "tdm", CONDITIONAL, f"a training-mining assertion is there, but {error}")
+        return
+    except UnreadableError as error:
+        place.reservation("c2pa_unread", "tdm", CONDITIONAL if named else UNKNOWN, str(error))
+        return
+    for rule, usage, decision, value in manifest.uses:
+        place.reservation(rule, usage, decision, value)
+    for name in ("cc:license", "dcterms:license", "xmpRights:WebStatement", "xmpRights:UsageTerms", "dc:rights"):
+        for value in manifest.stated.get(name, ()):
+            spdx_id = license_of_value(value) or (NOASSERTION if name.endswith(":license") else None)
+            if spdx_id:
+                place.license("c2pa_creative_work", spdx_id, value, confidence=0.8 if manifest.sound else 0.5)
+    _credits(manifest.stated, "c2pa", place)
+    _data_mining(manifest.stated, place)

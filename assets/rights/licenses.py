@@ -1,8 +1,8 @@
 """Licenses: which id a web address or a phrase stands for, and what the license asks for.
 
 Creative Commons addresses follow a grammar, so they are parsed; everything else is looked up in `licenses.csv`, which
-also lists the versions and ports that exist. An address that merely looks like a license gives no id: by/9.9 was never
-published, and creativecommons.org.evil.example is another host.
+also lists the versions and ports that exist (`licenses.source.yaml` says where from), or in SPDX's list. An address that
+merely looks like a license gives no id: by/9.9 was never published, and creativecommons.org.evil.example is another host.
 """
 
 from __future__ import annotations
@@ -13,39 +13,48 @@ import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache, wraps
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import pyarrow as pa
-from license_expression import ExpressionError, ExpressionParseError, Licensing
+from license_expression import ExpressionError
 
 from assets.provenance.tables import conform
+from assets.rights import spdx
 
 NONE = "NONE"
-NOASSERTION = "NOASSERTION"
+NOASSERTION = spdx.NOASSERTION
 ALL_RIGHTS_RESERVED = "LicenseRef-AllRightsReserved"
 
 MAX_TEXT = 20_000
 """Characters of a text that are searched for a license; statements stand near its start."""
 
+MAX_REMEMBERED = 500
+"""Characters of a value whose license is remembered: a page names its few licenses again and again."""
+
 _CC_PATH = re.compile(
     r"/(?P<tool>licenses|publicdomain)/(?P<unit>[a-z0-9+-]{1,40})"
     r"(?:/(?P<version>[0-9]\.[0-9]))?(?:/(?P<port>[a-z]{2}|igo|scotland))?"
-    r"(?:/(?:deed|legalcode|rdf)(?:[._-][a-z_-]{2,15})?(?:\.(?:html|txt))?)?/?"
+    r"(?:/(?:deed|legalcode|rdf)(?:[._-][a-z_-]{2,15})?)?"
 )
 _UNIT_ORDER = ("by", "nc", "sa", "nd")
-_PUBLIC_DOMAIN = {"zero": "CC0-1.0", "mark": "CC-PDM-1.0"}
+_PUBLIC_DOMAIN = {"zero": "CC0-1.0", "mark": "CC-PDM-1.0", "certification": "CC-PDDC"}
+
+UNREAD_OBLIGATIONS = 1 | 2 | 16 | 32
+UNREAD_RISK = 3
+"""Of licenses that only SPDX's list names: nobody here has read their terms."""
 
 
 @dataclass(frozen=True, slots=True)
 class License:
-    """One row of `licenses.csv`.
+    """One row of `licenses.csv`, or a license that only SPDX's list names (family `spdx`).
 
     Attributes:
         obligations: bits as in table `license`.
         risk: 0 none to 3 high.
+        deprecated: date on which its publisher retired it.
         names: phrases that mean this license in running text.
         urls: its addresses, canonical first.
     """
@@ -56,6 +65,7 @@ class License:
     jurisdiction: str | None
     obligations: int
     risk: int
+    deprecated: str | None
     names: tuple[str, ...]
     urls: tuple[str, ...]
 
@@ -64,7 +74,13 @@ class License:
 def licenses() -> dict[str, License]:
     """Every license that is known here, by id."""
     with open(Path(__file__).with_name("licenses.csv"), encoding="utf-8", newline="") as file:
-        return {row["spdx_id"]: _license(row) for row in csv.DictReader(file)}
+        read = {row["spdx_id"]: _license(row) for row in csv.DictReader(file)}
+    return {**{spdx_id: _unread(spdx_id) for spdx_id in spdx.listed_ids()}, **read}
+
+
+def _unread(spdx_id: str) -> License:
+    url = f"https://spdx.org/licenses/{spdx_id}.html"
+    return License(spdx_id, "spdx", None, None, UNREAD_OBLIGATIONS, UNREAD_RISK, None, (), (url,))
 
 
 def _license(row: dict[str, str]) -> License:
@@ -76,6 +92,7 @@ def _license(row: dict[str, str]) -> License:
         jurisdiction=row["jurisdiction"] or None,
         obligations=int(row["obligations"]),
         risk=int(row["risk"]),
+        deprecated=row["deprecated"] or None,
         names=tuple(name for name in row["names"].split("|") if name),
         urls=tuple(url for url in urls if url),
     )
@@ -92,10 +109,23 @@ def license_table() -> pa.Table:
         "jurisdiction": [row.jurisdiction for row in rows],
         "obligations": [row.obligations for row in rows],
         "risk": [row.risk for row in rows],
+        "deprecated": [row.deprecated for row in rows],
     }
     return conform("license", pa.table(columns))
 
 
+def _remembered(read: Callable[[str], str | None]) -> Callable[[str], str | None]:
+    """`read` with a memory for short values; whatever a site states, it holds a few dozen megabytes at most."""
+    remembered = lru_cache(maxsize=16_384)(read)
+
+    @wraps(read)
+    def recall(value: str) -> str | None:
+        return remembered(value) if len(value) <= MAX_REMEMBERED else read(value)
+
+    return recall
+
+
+@_remembered
 def license_of_url(url: str) -> str | None:
     """License that an absolute or protocol-relative address stands for; None where it is none that is known.
 
@@ -107,10 +137,15 @@ def license_of_url(url: str) -> str | None:
     host, path = address
     if host == "creativecommons.org":
         return _cc_license(path)
-    return _by_address().get((host, path.removesuffix("/")))
+    return _by_address().get((host, path)) or (_listed(path) if host in _HOSTS_BY_ID else None)
+
+
+_HOSTS_BY_ID = ("spdx.org", "opensource.org")
+_FILE_ENDING = re.compile(r"\.(?:html?|txt|php|md|json)$")
 
 
 def _address(url: str) -> tuple[str, str] | None:
+    """Host without `www.` and path without file ending and closing slashes and dots, both in lower case."""
     url = url.strip()
     if len(url) > 2000 or re.search(r"[\s\x00-\x1f\\]", url):
         return None
@@ -119,20 +154,28 @@ def _address(url: str) -> tuple[str, str] | None:
         host, port = parts.hostname, parts.port
     except ValueError:
         return None
-    if parts.scheme not in ("", "http", "https") or not host or port not in (None, 80, 443):
+    if parts.scheme not in ("", "http", "https") or not host or port not in (None, 80, 443) or "@" in parts.netloc:
         return None
-    path = re.sub(r"\.(?:html?|txt|php|md)$", "", parts.path.lower())
-    return host.removesuffix(".").removeprefix("www."), path
+    # Letters such as the Kelvin sign become ASCII in lower case: another host, or another path, that looks alike.
+    if not (host.isascii() and parts.path.isascii()) or "/.." in parts.path:
+        return None
+    path = re.sub("//+", "/", parts.path.lower().replace("%2b", "+")).rstrip("./")
+    return host.removesuffix(".").removeprefix("www."), _FILE_ENDING.sub("", path)
+
+
+def _listed(path: str) -> str | None:
+    """License at `/licenses/ID`, as SPDX and the Open Source Initiative address it."""
+    folder, _, name = path.rpartition("/")
+    known = folder in ("/licenses", "/license") and not name.startswith("licenseref")
+    return license_of_id(name) if known else None
 
 
 @cache
 def _by_address() -> dict[tuple[str, str], str]:
-    known = {}
+    known: dict[tuple[str, str], str] = {}
     for entry in licenses().values():
-        for url in (*entry.urls, f"https://spdx.org/licenses/{entry.spdx_id}"):
-            address = _address(url)
-            if address is not None and address[0] != "creativecommons.org":
-                known[(address[0], address[1].removesuffix("/"))] = entry.spdx_id
+        addresses = [_address(url) for url in entry.urls if entry.family != "spdx"]
+        known |= {address: entry.spdx_id for address in addresses if address and address[0] != "creativecommons.org"}
     return known
 
 
@@ -186,6 +229,7 @@ _RESERVED = re.compile(
 _CHOICE = re.compile(r"\b(?:or|oder|ou|o|eller|of)\b|/", re.I)
 
 
+@_remembered
 def license_of_text(text: str) -> str | None:
     """License that a text states by address or by name; None where it states none.
 
@@ -193,6 +237,8 @@ def license_of_text(text: str) -> str | None:
     `all rights reserved`, the text cannot be read: NOASSERTION. A bare "public domain" is no license.
     """
     text = text[:MAX_TEXT]
+    if not _may_state(text):
+        return None
     found = _stated(text)
     reserved = _RESERVED.search(text) is not None
     if not found:
@@ -204,6 +250,23 @@ def license_of_text(text: str) -> str | None:
         return ids[0]
     between = [text[end:start] for (_, end, _), (start, _, _) in zip(found, found[1:], strict=False)]
     return either(ids) if NOASSERTION not in ids and all(_CHOICE.search(gap) for gap in between) else NOASSERTION
+
+
+_HINTS = (
+    # of addresses and Creative Commons
+    "//", "creative", "cc by", "cc-by", "cc_by", "ccby", "cc0", "cc-0", "cc zero", "cc pdm", "cc-pdm",
+    # of names in licenses.csv
+    "licen", "apache", "mit no", "domain mark", "wtfpl",
+    # of reserved rights
+    "reserv", "rights", "droits r", "vorbehalten", "riservati", "voorbehouden", "ttigheter", "wszelkie prawa",
+    "права защищены", "版权所有", "無断", "permission", "do not", "not for reproduction", "reproduction",
+)  # fmt: skip
+"""Every statement of a license has one of these in it, in lower case."""
+
+
+def _may_state(text: str) -> bool:
+    text = text.casefold()
+    return any(hint in text for hint in _HINTS)
 
 
 def _stated(text: str) -> list[tuple[int, int, str]]:
@@ -252,24 +315,45 @@ def _names() -> tuple[re.Pattern[str], dict[str, str]]:
     return re.compile(r"\b(?:" + "|".join(map(re.escape, longest_first)) + r")(?![\w.-]*\w)", re.I), ids
 
 
+@_remembered
 def license_of_value(value: str) -> str | None:
     """License that a metadata value states: an address, an SPDX id, an expression, or words."""
     value = value.strip()
     if value in licenses():
         return value
-    return license_of_url(value) or license_of_text(value)
+    return license_of_url(value) or spdx.normalized(value, license_of_id) or license_of_text(value)
+
+
+def license_of_id(name: str) -> str | None:
+    """License that SPDX or this project calls so, in any letter case. A deprecated id gives what has replaced it."""
+    return _ids().get(name.lower())
+
+
+@cache
+def _ids() -> dict[str, str]:
+    ours = {spdx_id.lower(): spdx_id for spdx_id in licenses() if spdx_id not in (NONE, NOASSERTION)}
+    # Creative Commons licenses that SPDX does not list are called as if it did: cc-by-2.5-se, cc-by
+    cc = {
+        name.removeprefix("licenseref-").removesuffix("-unversioned"): i for name, i in ours.items() if "-cc-" in name
+    }
+    return {**spdx.ids_by_name(), **cc, **ours}
 
 
 def either(ids: list[str]) -> str:
-    """Dual license: the expression by which a reader may choose among licenses, sorted, each once."""
-    return " OR ".join(sorted({_grouped(spdx_id) for spdx_id in ids}))
+    """Dual license: the expression by which a reader may choose among licenses, sorted, each once.
+
+    NOASSERTION where there are so many that nobody meant a choice.
+    """
+    choices = sorted(set(ids))
+    if len(choices) == 1:
+        return choices[0]
+    if len(choices) > spdx.MAX_LICENSES:
+        return NOASSERTION
+    if any(" " in choice for choice in choices):
+        return str(spdx.LICENSING.parse(" OR ".join(f"({choice})" for choice in choices)).simplify())
+    return " OR ".join(choices)
 
 
-def _grouped(expression: str) -> str:
-    return f"({expression})" if " AND " in expression else expression
-
-
-_LICENSING = Licensing()
 Value = TypeVar("Value")
 Combine = Callable[[list[Value]], Value]
 
@@ -277,21 +361,21 @@ Combine = Callable[[list[Value]], Value]
 def fold(expression: str, leaf: Callable[[str], Value], choice: Combine, both: Combine) -> Value:
     """Value of an SPDX expression: `leaf` of each license, `choice` over OR, `both` over AND.
 
-    Raises ValueError where the text is no expression.
+    A license WITH an exception counts as the license. Raises ValueError where the text is no expression.
     """
     if " " not in expression:
         return leaf(expression)
     try:
-        tree = _LICENSING.parse(expression)
-    except (ExpressionError, ExpressionParseError) as error:
+        tree = spdx.LICENSING.parse(expression)
+    except ExpressionError as error:
         raise ValueError(f"{expression!r} is no license expression: {error}") from error
 
     def value(node: Any) -> Value:
-        if isinstance(node, _LICENSING.OR):
+        if isinstance(node, spdx.LICENSING.OR):
             return choice([value(part) for part in node.args])
-        if isinstance(node, _LICENSING.AND):
+        if isinstance(node, spdx.LICENSING.AND):
             return both([value(part) for part in node.args])
-        return leaf(str(node))
+        return leaf(getattr(node, "license_symbol", node).key)
 
     return value(tree)
 

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from selectolax.lexbor import LexborNode
+from assets.rights.credits import credits_in, names_an_owner
+from assets.rights.findings import RULES, Findings, Subject
+from assets.rights.licenses import ALL_RIGHTS_RESERVED, NOASSERTION, either, license_of_text, license_of_value
+from assets.rights.markup import Context, Element, Item, Page
+from assets.rights.rdfa import AUTHOR, LICENSE, meanings
 
-from assets.rights.addresses import same_resource_key
-from assets.rights.findings import RULES, Findings, Subject, Where
-from assets.rights.licenses import (
-    ALL_RIGHTS_RESERVED,
-    NOASSERTION,
-    either,
-    license_of_text,
-    license_of_url,
-    license_of_value,
-)
-from assets.rights.markup import Context, Page
+MAX_AUTHORS = 3
+"""A page that names more authors is a list of pages by others."""
 
-MAX_LINKS = 2000
-"""Links of one page that are read; a page with more states nothing that a reader could find."""
+MAX_PAIRS = 200_000
+"""Statements about single images that are read of a page: each could be about each image."""
 
-MAX_CAPTION = 2000
 RSL_TYPE = "application/rsl+xml"
-
-_OWNER = re.compile(r"©|\(c\)|\bcopyright\b|\bcourtesy\b|\bmit freundlicher genehmigung\b", re.I)
-_CREDIT = re.compile(r"\b(?:photo|image|picture|foto|bild|credit)s?(?: credit)?(?: by|:)\s*([^,.;()|©]{2,80})", re.I)
 
 
 class Images:
@@ -35,37 +25,72 @@ class Images:
 
     Args:
         page: the page.
-        samples: (sample_id, position, addresses) of its images.
+        samples: (sample_id, position, addresses) of its images; addresses as `urls.join` makes them.
     """
 
     def __init__(self, page: Page, samples: Iterable[tuple[int, int, list[str]]]) -> None:
-        nodes = [node for node in page.tree.css("img") if not page.context(node).silent]
-        self.node_of: dict[int, LexborNode] = {}
+        self._page, self._left = page, MAX_PAIRS
+        self.element_of: dict[int, Element] = {}
         self.by_address: dict[str, list[int]] = defaultdict(list)
         self.in_figure: dict[int, list[int]] = defaultdict(list)
-        self.in_item: dict[int, list[int]] = defaultdict(list)
+        self.in_item: dict[Item, list[int]] = defaultdict(list)
         for sample_id, position, addresses in samples:
-            for key in {same_resource_key(address) for address in addresses}:
+            for key in {_without_scheme(address) for address in addresses}:
                 self.by_address[key].append(sample_id)
-            if position < len(nodes):
-                context = page.context(nodes[position])
-                self.node_of[sample_id] = nodes[position]
-                if context.item is not None:
+            if position < len(page.images):
+                element = page.images[position]
+                context = element.context
+                self.element_of[sample_id] = element
+                if context.item is not None and context.item.is_image:
                     self.in_item[context.item].append(sample_id)
                 for figure in context.figures[:1]:
                     self.in_figure[figure].append(sample_id)
 
     def at(self, address: str | None) -> list[int]:
-        """Samples that show the image at an absolute address."""
-        return [] if address is None else self.by_address.get(same_resource_key(address), [])
+        """Samples that show the image at an absolute address, under http or https."""
+        return [] if address is None else self._said_of(self.by_address.get(_without_scheme(address), []))
+
+    def of_figure(self, figure: int) -> list[int]:
+        """Samples whose innermost figure is a node."""
+        return self._said_of(self.in_figure.get(figure, []))
+
+    def of_item(self, item: Item) -> list[int]:
+        """Samples that stand in an item that describes an image."""
+        return self._said_of(self.in_item.get(item, []))
+
+    def _said_of(self, samples: list[int]) -> list[int]:
+        """The samples of one statement, until the page has made too many statements about too many."""
+        self._left -= len(samples)
+        if self._left >= 0:
+            return samples
+        self._page.cut = True
+        return []
+
+
+def _without_scheme(address: str) -> str:
+    return address.partition(":")[2].partition("#")[0]
 
 
 def read_markup(page: Page, images: Images, findings: Findings) -> None:
     """Every statement in the markup of a page."""
-    _links(page, images, findings)
+    licensed = _links(page, images, findings)
+    _plain_links(page, findings)
     _metas(page, findings)
     _captions(page, images, findings)
-    _rdfa_credits(page, images, findings)
+    _credits(page, images, findings)
+    everything = findings.licenses_page(page.record_id)
+    for sample_id, element in images.element_of.items():
+        if everything or sample_id in licensed:
+            findings.attribution(Subject("sample", sample_id), "img_title", "title", element.get("title"))
+    say_what_was_left(page, findings)
+
+
+def say_what_was_left(page: Page, findings: Findings) -> None:
+    """Says of a page that states more than is read that it was not read to its end."""
+    if page.cut:
+        where = page.where()._replace(start=0, end=len(page.body))
+        reason = "page incomplete: too_many_statements"
+        findings.license(Subject("page", page.record_id), "page_unread", NOASSERTION, reason, where)
 
 
 def mark_outside(page: Page, images: Images, findings: Findings) -> None:
@@ -73,105 +98,118 @@ def mark_outside(page: Page, images: Images, findings: Findings) -> None:
 
     HTML: rel=license covers the main content of a document. A logo is none of it.
     """
-    for sample_id, node in images.node_of.items():
-        context = page.context(node)
+    for sample_id, element in images.element_of.items():
+        context = element.context
         if context.outside or context.comment:
             value = "comment" if context.comment else "header, footer or nav"
-            findings.license(Subject("sample", sample_id), "outside_main", NOASSERTION, value, page.where(node))
+            findings.license(Subject("sample", sample_id), "outside_main", NOASSERTION, value, page.where(element))
 
 
-def _links(page: Page, images: Images, findings: Findings) -> None:
-    """rel=license links by what they are about: an image (RDFa), a figure, a visitor's comment, or the page.
+def _links(page: Page, images: Images, findings: Findings) -> set[int]:
+    """License relations by what they are about: an image (RDFa), a figure, a visitor's comment, or the page.
 
-    Several links in one place are a choice, so they make one finding: `A OR B`.
+    Several links in one place are a choice, so they make one finding: `A OR B`. Returns the samples that got one.
     """
-    figures: dict[int, list[LexborNode]] = defaultdict(list)
-    pages: dict[tuple[int, float], list[LexborNode]] = defaultdict(list)
-    for node in page.tree.css("[rel], [property][href], [property][resource]")[:MAX_LINKS]:
-        relations = _relations(node)
-        if not relations or (node.attributes.get("type") or "").lower().startswith(RSL_TYPE):
+    figures: dict[int, list[Element]] = defaultdict(list)
+    items: dict[Item, list[Element]] = defaultdict(list)
+    pages: dict[tuple[int, float], list[Element]] = defaultdict(list)
+    licensed: set[int] = set()
+    for element in page.statements:
+        if LICENSE not in element.means or element.context.noscript or _is_rsl(element):
             continue
-        context = page.context(node)
+        context = element.context
+        about = _about(page, context)
         if context.comment:
-            _state([Subject("page", page.record_id)], "comment_rel", [node], page, findings)
-        elif context.about not in (None, "", "_:") and not _is_page(page, context.about):
-            subjects = [Subject("sample", i) for i in images.at(page.join(context.about))]
-            _state(subjects, "rdfa_about", [node], page, findings)
-        elif context.item is not None or not _is_html_relation(node):
+            _state([Subject("page", page.record_id)], "comment_rel", [element], page, findings)
+        elif about:
+            subjects = [Subject("sample", i) for i in images.at(page.join(about))]
+            licensed |= _state(subjects, "rdfa_about", [element], page, findings)
+        elif _is_said_of_item(element) or not _is_html_relation(element):
             continue  # structured.py reads items; a property without a subject of its own is about nothing we show
-        elif node.tag in ("a", "area") and context.figures and context.about in (None, ""):
-            figures[context.figures[0]].append(node)
-        elif node.tag in ("a", "area", "link", "form"):
-            pages[_place(node, context)].append(node)
-    for figure, nodes in figures.items():
-        _state([Subject("sample", i) for i in images.in_figure[figure]], "figure_rel", nodes, page, findings)
-    for (_, weight), nodes in pages.items():
+        elif element.tag in ("a", "area") and context.figures:
+            figures[context.figures[0]].append(element)
+        elif element.tag in ("a", "area") and context.item is not None and context.item.is_image:
+            items[context.item].append(element)
+        elif element.tag in ("a", "area", "link", "form"):
+            pages[_place(element)].append(element)
+    for shown, elements in [
+        *((images.of_figure(figure), found) for figure, found in figures.items()),
+        *((images.of_item(item), found) for item, found in items.items()),
+    ]:
+        licensed |= _state([Subject("sample", i) for i in shown], "figure_rel", elements, page, findings)
+    for (_, weight), elements in pages.items():
         confidence = RULES["page_rel"].confidence * weight
-        _state([Subject("page", page.record_id)], "page_rel", nodes, page, findings, confidence)
-    _plain_links(page, findings)
+        _state([Subject("page", page.record_id)], "page_rel", elements, page, findings, confidence)
+    return licensed
 
 
-def _relations(node: LexborNode) -> set[str]:
-    attributes = node.attributes
-    words = f"{attributes.get('rel') or ''} {attributes.get('property') or ''}".lower().split()
-    wanted = {"license", "copyright", "cc:license", "dct:license", "dcterms:license", "xhv:license", "schema:license"}
-    full = {"http://creativecommons.org/ns#license", "http://purl.org/dc/terms/license"}
-    return (wanted | full) & set(words)
+def _is_rsl(element: Element) -> bool:
+    return element.get("type").lower().startswith(RSL_TYPE)
 
 
-def _is_html_relation(node: LexborNode) -> bool:
-    """rel="license" counts for the page in plain HTML; RDFa relations without a subject of their own do so too."""
-    rel = (node.attributes.get("rel") or "").lower().split()
-    prefixed = {"cc:license", "dct:license", "dcterms:license", "xhv:license"}
-    return bool({"license", "copyright"} & set(rel)) or bool(prefixed & _relations(node))
+def _about(page: Page, context: Context) -> str | None:
+    """The subject that RDFa names around an element; None for the page and for things without a name."""
+    about = context.about
+    if not about or about == "_:":
+        return None
+    return None if "#" not in about and page.is_at(page.join(about)) else about
 
 
-def _is_page(page: Page, about: str) -> bool:
-    joined = page.join(about)
-    return joined is not None and same_resource_key(joined) == same_resource_key(page.url) and "#" not in about
+def _is_said_of_item(element: Element) -> bool:
+    """Whether an image's item has the element among its properties: microdata's, or the RDFa property itself."""
+    item = element.context.item
+    if item is None or not item.is_image:
+        return False
+    attribute = "itemprop" if item.kind == "microdata" else "property"
+    return any(word.rpartition(":")[2].rpartition("/")[2] == LICENSE for word in element.get(attribute).split())
 
 
-def _place(node: LexborNode, context: Context) -> tuple[int, float]:
-    """What makes several page links one statement: the same parent; and how much the place weakens it."""
-    parent = node.parent
-    in_head = node.tag == "link"
-    weight = 0.5 if context.nav else 0.9 if context.about == "_:" else 1.0
-    return (0 if in_head or parent is None else parent.mem_id, weight)
+def _is_html_relation(element: Element) -> bool:
+    """`rel` counts for the page in plain HTML; a `property` of the page needs a prefix, or any word would do."""
+    context = element.context
+    if LICENSE in meanings(element.get("rel"), "", context.vocabulary, context.prefixes):
+        return True
+    return ":" in element.get("property") and context.about != "_:"
 
 
-def _target(node: LexborNode) -> str | None:
-    attributes = node.attributes
-    return attributes.get("href") or attributes.get("action") or attributes.get("resource")
+def _place(element: Element) -> tuple[int, float]:
+    """What makes several page links one statement: the same parent; and how much the place weakens it.
+
+    A license in the navigation, or in the footer of the site, may be the site's own and not the content's.
+    """
+    context = element.context
+    weight = 0.5 if context.nav else 0.9 if context.about == "_:" or context.outside else 1.0
+    return (0 if element.tag == "link" else element.parent, weight)
 
 
 def _state(
     subjects: list[Subject],
     rule: str,
-    nodes: list[LexborNode],
+    elements: list[Element],
     page: Page,
     findings: Findings,
     confidence: float | None = None,
-) -> None:
-    targets = [target for node in nodes if (target := _target(node)) and target.strip("# ")]
+) -> set[int]:
+    """One finding for the targets of some elements, about each subject; returns whom it is about."""
+    targets = [target for element in elements if (target := element.target()) and target.strip("# ")]
     if not targets or not subjects:
-        return
-    ids = [license_of_url(joined) if (joined := page.join(target)) else None for target in targets]
+        return set()
+    ids = [page.license_of(target) for target in targets]
     readable = sorted({spdx_id for spdx_id in ids if spdx_id})
     spdx_id = either(readable) if readable and None not in ids else NOASSERTION
-    where = page.where(*nodes)
+    value, where = " ".join(targets), page.where(*elements)
     for subject in subjects:
-        findings.license(subject, rule, spdx_id, " ".join(targets), where, confidence)
+        findings.license(subject, rule, spdx_id, value, where, confidence)
+    return {subject.id for subject in subjects}
 
 
 def _plain_links(page: Page, findings: Findings) -> None:
     """Links to a license that do not say they license anything: kept, so that nobody need wonder; they never decide."""
-    for node in page.tree.css('a[href*="creativecommons.org"]')[:MAX_LINKS]:
-        if not _relations(node):
-            joined = page.join(node.attributes.get("href"))
-            spdx_id = license_of_url(joined) if joined else None
-            if spdx_id:
-                subject = Subject("page", page.record_id)
-                findings.license(subject, "page_link", spdx_id, node.attributes.get("href") or "", page.where(node))
+    subject = Subject("page", page.record_id)
+    for element in page.links:
+        spdx_id = page.license_of(element.get("href"))
+        if spdx_id:
+            findings.license(subject, "page_link", spdx_id, element.get("href"), page.where(element))
 
 
 LICENSE_METAS = {
@@ -195,69 +233,91 @@ _META_FIELDS = {
 
 def _metas(page: Page, findings: Findings) -> None:
     subject = Subject("page", page.record_id)
-    for node in page.tree.css("meta[content]")[:MAX_LINKS]:
-        name = (node.attributes.get("name") or node.attributes.get("property") or "").strip().lower()
-        content = node.attributes.get("content") or ""
+    for element in page.metas:
+        name = (element.get("name") or element.get("property")).strip().lower()
+        content = element.get("content")
+        if element.context.noscript:
+            continue
         if name in LICENSE_METAS:
             # dc.rights is often a bare copyright notice: it names an owner, and a license only where it names one.
             spdx_id = license_of_value(content) or (NOASSERTION if name.endswith("license") else None)
             if spdx_id:
-                findings.license(subject, "page_meta", spdx_id, content, page.where(node))
+                findings.license(subject, "page_meta", spdx_id, content, page.where(element))
         elif name in _META_FIELDS:
             findings.attribution(subject, "page_meta", _META_FIELDS[name], content)
 
 
 def _captions(page: Page, images: Images, findings: Findings) -> None:
     """Captions that name a license, reserve rights, or name an owner."""
-    for caption in page.tree.css("figcaption")[:MAX_LINKS]:
-        if caption.parent is not None and page.context(caption.parent).caption:
-            continue  # a caption in a caption is part of the outer one
-        figures = page.context(caption).figures
-        subjects = [Subject("sample", i) for i in images.in_figure.get(figures[0], ())] if figures else []
-        if not subjects:
-            continue
-        text = " ".join(caption.text(separator=" ").split())[:MAX_CAPTION]
-        where = page.where_element(caption)
-        spdx_id = license_of_text(text)
-        linked = any(_relations(node) for node in caption.css("[rel]"))
-        for subject in subjects:
-            _caption(text, spdx_id, linked, subject, where, findings)
+    linked: dict[int, Element] = {}
+    for element in page.statements:
+        if LICENSE in element.means and element.context.caption:
+            linked.setdefault(element.context.caption, element)
+    for caption in page.captions:
+        figures = caption.context.figures
+        subjects = [Subject("sample", i) for i in images.of_figure(figures[0])] if figures else []
+        if subjects:
+            _caption(caption, linked.get(caption.id), subjects, page, findings)
 
 
-def _caption(text: str, spdx_id: str | None, linked: bool, subject: Subject, where: Where, findings: Findings) -> None:
+def _caption(caption: Element, link: Element | None, subjects: list[Subject], page: Page, findings: Findings) -> None:
+    text = caption.text()
+    words = None if link is None else link.text()
+    # Beside a link the words only repeat it, unless they reserve all rights: the rest of the caption tells.
+    spdx_id = license_of_text(text) if not words or license_of_text(text.replace(words, " ")) else None
+    rule = None
     if spdx_id == ALL_RIGHTS_RESERVED:
-        findings.license(subject, "caption_notice", spdx_id, text, where)
-    elif spdx_id and not linked:  # beside a rel=license link the words only repeat it
-        findings.license(subject, "figure_text", spdx_id, text, where)
-    if _OWNER.search(text):
-        findings.attribution(subject, "caption_notice", "copyright_notice", text)
-    credit = _CREDIT.search(text)
-    if credit:
-        findings.attribution(subject, "caption_credit", "creator", credit[1])
+        rule = "caption_notice"
+    elif spdx_id and link is None and not caption.context.noscript:
+        rule = "figure_text"
+    credits = credits_in(text, words)
+    owned = names_an_owner(text)
+    where = page.where_element(caption) if rule else None
+    for subject in subjects:
+        if rule and spdx_id and where:
+            findings.license(subject, rule, spdx_id, text, where)
+        if owned:
+            findings.attribution(subject, "caption_notice", "copyright_notice", text)
+        for field, name in credits:
+            findings.attribution(subject, "caption_credit", field, name)
 
 
-_RDFA_FIELDS: Mapping[str, str] = {
-    "cc:attributionname": "creator",
-    "cc:attributionurl": "source_url",
-    "dct:source": "source_url",
-    "dct:title": "title",
-    "dct:creator": "creator",
-    "cc:morepermissions": "license_url",
-}
+def _credits(page: Page, images: Images, findings: Findings) -> None:
+    """Names, titles and sources that relations and properties state of an image, a figure, or the page.
 
-
-def _rdfa_credits(page: Page, images: Images, findings: Findings) -> None:
-    for node in page.tree.css("[property], [rel]")[:MAX_LINKS]:
-        attributes = node.attributes
-        words = f"{attributes.get('property') or ''} {attributes.get('rel') or ''}".lower().split()
-        fields = [word.replace("dcterms:", "dct:") for word in words]
-        about = page.context(node).about
-        if not any(word in _RDFA_FIELDS for word in fields) or not about or about == "_:":
+    An author that the site's footer names may be the one of its theme.
+    """
+    authors: dict[str, None] = {}
+    for element in page.statements:
+        context = element.context
+        fields = sorted(element.means - {LICENSE})
+        if not fields or context.comment or context.noscript:
             continue
-        for word in fields:
-            field = _RDFA_FIELDS.get(word)
-            value = (
-                _target(node) if field in ("source_url", "license_url") else attributes.get("content") or node.text()
-            )
-            for sample_id in images.at(page.join(about)) if field else ():
-                findings.attribution(Subject("sample", sample_id), "rdfa_about", field or "", value)
+        about = _about(page, context)
+        if about:
+            rule, subjects = "rdfa_about", [Subject("sample", i) for i in images.at(page.join(about))]
+        elif context.figures:
+            rule = "figure_credit"
+            subjects = [Subject("sample", i) for i in images.of_figure(context.figures[0])]
+        elif context.about in (None, ""):
+            rule, subjects = "rdfa_page", [Subject("page", page.record_id)]
+        else:
+            continue
+        for field in fields:
+            value = _credit(element, field, page)
+            if field == AUTHOR and rule == "rdfa_page":
+                authors |= {} if context.outside else {value: None}
+            elif field != AUTHOR or rule == "figure_credit":
+                for subject in subjects:
+                    findings.attribution(subject, rule, "creator" if field == AUTHOR else field, value)
+    names = [name for name in authors if name]
+    for name in names if len(names) <= MAX_AUTHORS else ():
+        findings.attribution(Subject("page", page.record_id), "page_author", "creator", name)
+
+
+def _credit(element: Element, field: str, page: Page) -> str:
+    """What an element says in a field: an address, which is made absolute, or words."""
+    if field not in ("source_url", "license_url"):
+        return element.get("content") or element.text()
+    target = element.target() or element.get("content") or element.text()
+    return target if "://" in target else page.join(target) or ""

@@ -7,23 +7,26 @@ import fnmatch
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from assets.provenance.tables import conform
+from assets.provenance.tables import TABLES, conform
+from assets.rights.model_terms import terms_names
 
 VERDICTS = ("allow", "url_only", "review", "deny")
 """From lenient to strict; the stricter of two verdicts is the later one."""
 
 Verdict = Literal["allow", "url_only", "review", "deny"]
 Protocol = Literal[
-    "robots-ai", "content-usage", "content-signal", "x-robots-noai", "tdmrep", "plus-datamining", "rsl", "ai.txt"
-]
+    "robots-ai", "content-usage", "content-signal", "x-robots-noai", "tdmrep", "plus-datamining", "cawg", "rsl", "ai.txt",
+    "trust.txt",
+]  # fmt: skip
 MAX_BYTES = 1 << 20
 
 
@@ -36,17 +39,19 @@ class _Section(BaseModel):
 
 
 class Patterns(_Section):
-    """License ids by what becomes of them; `*` stands for any text. Deny beats review beats allow."""
+    """License ids by what becomes of them; `*` stands for any text. Deny beats review beats url_only beats allow."""
 
     allow: list[str] = Field(default_factory=list)
+    url_only: list[str] = Field(default_factory=list)
     review: list[str] = Field(default_factory=list)
     deny: list[str] = Field(default_factory=list)
 
     def verdict(self, spdx_id: str) -> Verdict | None:
         """Verdict over one license id; None where no pattern names it."""
-        for verdict, patterns in (("deny", self.deny), ("review", self.review), ("allow", self.allow)):
-            if any(fnmatch.fnmatchcase(spdx_id, pattern) for pattern in patterns):
-                return verdict  # type: ignore[return-value]
+        verdicts: tuple[Verdict, ...] = ("deny", "review", "url_only", "allow")
+        for verdict in verdicts:
+            if _matches(spdx_id, getattr(self, verdict)):
+                return verdict
         return None
 
 
@@ -59,10 +64,16 @@ class Text(_Section):
 
 
 class Caption(_Section):
-    """Models that may write captions."""
+    """Models that may write captions: a caption by any other is kept as a row and never released."""
 
-    allow_models_with: list[str] = Field(default_factory=lambda: ["Apache-2.0", "MIT"])
-    deny_terms: list[str] = Field(default_factory=lambda: ["no-compete"])
+    allow_models_with: list[str] = Field(
+        default_factory=lambda: ["Apache-2.0", "MIT"],
+        description="licenses of a model's weights; `*` stands for any text",
+    )
+    deny_terms: list[str] = Field(
+        default_factory=lambda: ["no-compete"],
+        description="terms on a model's outputs, by their id or what they come to; `*` stands for any text",
+    )
 
 
 class Components(_Section):
@@ -71,6 +82,20 @@ class Components(_Section):
     image: Patterns
     text: Text = Field(default_factory=lambda: Text.model_validate({}))
     caption: Caption = Field(default_factory=lambda: Caption.model_validate({}))
+
+
+class Adaptation(_Section):
+    """What may be made of works whose license speaks of adaptations. A caption fused from a text adapts it."""
+
+    nd_image: Literal["keep_original_bytes", "url_only", "drop"] = Field(
+        "keep_original_bytes",
+        description="no-derivatives images; where their bytes were shrunk only the address goes out",
+    )
+    share_alike_text: Literal["fuse", "exclude"] = Field("fuse", description="a fusion carries the text's license")
+    non_commercial_text: Literal["fuse", "exclude"] = "exclude"
+    image_terms_to_caption: Literal["none", "attribution", "all"] = Field(
+        "attribution", description="obligations of an image that a caption written from its pixels carries"
+    )
 
 
 class Unknown(_Section):
@@ -103,6 +128,9 @@ class Reservations(_Section):
     usage: list[Literal["tdm", "ai_train", "ai_gen_train", "ai_input", "search", "index"]] = Field(min_length=1)
     conditional: Literal["reserved", "review", "ignored"] = "reserved"
     legacy_labels: Literal["reserved", "ignored"] = "reserved"
+    natural_language_terms: Literal["record", "reserved"] = Field(
+        "record", description="what terms of use in prose are worth that forbid mining or training"
+    )
 
 
 class Policy(_Section):
@@ -113,12 +141,22 @@ class Policy(_Section):
     jurisdictions: list[str] = Field(default_factory=list)
     default: Verdict = "deny"
     components: Components
+    adaptation: Adaptation = Field(default_factory=lambda: Adaptation.model_validate({}))
     unknown: Unknown = Field(default_factory=lambda: Unknown.model_validate({}))
     min_confidence: float = Field(0.7, ge=0, le=1, description="a license below it must be reviewed")
     page_scope: PageScope = Field(default_factory=lambda: PageScope.model_validate({}))
     conflict: Literal["most_restrictive", "precedence"] = "most_restrictive"
     risk: Risk = Field(default_factory=lambda: Risk.model_validate({}))
     reservations: Reservations
+
+    @model_validator(mode="after")
+    def _honors_what_the_law_asks(self) -> Policy:
+        """CDSM directive, Art. 4: whoever mines for other than research must heed machine-readable reservations."""
+        asked = {"robots-ai", "tdmrep"} - set(self.reservations.honor)
+        if self.purpose == "commercial" and "EU" in self.jurisdictions and asked:
+            names = " and ".join(sorted(asked))
+            raise ValueError(f"a commercial purpose in the EU must honor {names}: add them to reservations.honor")
+        return self
 
     @property
     def name(self) -> str:
@@ -148,16 +186,53 @@ class Policy(_Section):
             return self.unknown.noassertion
         return self.components.image.verdict(spdx_id) or self.default
 
-    def table(self) -> pa.Table:
-        """Table `policy`."""
-        return conform(
-            "policy", pa.table({"name": [self.name], "sha256": [bytes.fromhex(self.sha256)], "body": [self.json_body]})
-        )
+    def heeding(self, agent: str) -> Policy:
+        """The same policy, which also heeds what robots rules say to one more agent."""
+        known = {name.lower() for name in self.reservations.agents}
+        if not agent or agent.lower() in known:
+            return self
+        reservations = self.reservations.model_copy(update={"agents": [*self.reservations.agents, agent]})
+        # A new object: `body` and `sha256` are worked out once per object.
+        return Policy.model_validate({**self.body, "reservations": reservations.model_dump()})
+
+    def may_write_captions(self, weights_license: str | None, output_terms: str | None) -> str | None:
+        """Why a model must not write captions that are released; None where it may."""
+        caption = self.components.caption
+        if weights_license is None or not _matches(weights_license, caption.allow_models_with):
+            return "model_license_denied"
+        if any(_matches(name, caption.deny_terms) for name in terms_names(output_terms)):
+            return "model_terms_denied"
+        return None
+
+
+def _matches(text: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatch.fnmatchcase(text, pattern) for pattern in patterns)
+
+
+def policy_table(in_force: Policy) -> pa.Table:
+    """Table `policy`: the one in force and those that ship, for questions what-if."""
+    shipped = [load_policy(name) for name in shipped_policies()]
+    others = [policy for policy in shipped if policy.name != in_force.name]
+    rows = [
+        {
+            "name": policy.name,
+            "sha256": bytes.fromhex(policy.sha256),
+            "body": policy.json_body,
+            "in_force": policy is in_force,
+        }
+        for policy in sorted([in_force, *others], key=lambda policy: policy.name)
+    ]
+    return conform("policy", pa.Table.from_pylist(rows, schema=TABLES["policy"].schema))
 
 
 def stricter(*verdicts: str) -> str:
     """The strictest of some verdicts."""
     return max(verdicts, key=VERDICTS.index)
+
+
+def shipped_policies() -> list[str]:
+    """Names of the policies that come with Winnow."""
+    return sorted(path.stem for path in Path(__file__).with_name("policies").glob("*.yaml"))
 
 
 def policy_path(name_or_path: str | os.PathLike[str]) -> Path:
@@ -172,7 +247,7 @@ def load_policy(name_or_path: str | os.PathLike[str]) -> Policy:
     try:
         data = path.read_bytes()
     except OSError as error:
-        names = ", ".join(sorted(p.stem for p in Path(__file__).with_name("policies").glob("*.yaml")))
+        names = ", ".join(shipped_policies())
         raise PolicyError(f"policy {name_or_path}: no such policy; name a YAML file or one of {names}") from error
     if len(data) > MAX_BYTES:
         raise PolicyError(f"{path}: a policy must be smaller than 1 MiB")
@@ -190,6 +265,8 @@ def load_policy(name_or_path: str | os.PathLike[str]) -> Policy:
 
 def _explain(path: Path, item: Any) -> str:
     key = ".".join(map(str, item["loc"]))
+    if item["type"] == "value_error":
+        return f"{path}: {item['ctx']['error']}"
     if item["type"] == "extra_forbidden":
         section: type[BaseModel] = Policy
         for part in item["loc"][:-1]:

@@ -17,10 +17,19 @@ MAX_BYTES = 500 * 1024
 MAX_REPEATS = 16
 """Different preference lines for one path, or in one group, that are read; one more makes the file `crowded`."""
 
+MAX_MERGED = 200_000
+"""Rules that are copied where tokens have several groups; a file that asks for more is `crowded`."""
+
+MAX_TOKENS_IN_LINE = 500
 MAX_PATH = 4096
 
+# Misspellings that are common enough for other readers to know them too.
+_USER_AGENT = {"user-agent", "useragent", "user agent"}
 _DISALLOW = {"disallow", "dissallow", "dissalow", "disalow", "diasllow", "disallaw"}
-_UNRESERVED = re.compile(rb"%([0-9A-Fa-f]{2})")
+_RULES = _DISALLOW | {"allow", "content-usage", "content-signal"}
+_WITHOUT_COLON = {b"user-agent", b"disallow", b"allow"}
+_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
+_TOKEN = re.compile(r"[A-Za-z0-9_.-]+(?: [A-Za-z0-9_.-]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +57,7 @@ class Patterns:
 
     literal: dict[str, list[Rule]] = field(default_factory=dict)
     wild: list[Rule] = field(default_factory=list)
-
-    longest: int = 0
+    lengths: set[int] = field(default_factory=set)
     crowded: bool = False
     seen: set[tuple] = field(default_factory=set)
 
@@ -64,13 +72,20 @@ class Patterns:
             return
         same = self.literal.setdefault(rule.pattern, [])
         same.append(rule)
-        self.longest = max(self.longest, len(rule.pattern))
+        self.lengths.add(len(rule.pattern))
         self.crowded |= len(same) > MAX_REPEATS
+
+    def rules(self) -> Iterator[Rule]:
+        """All rules."""
+        for same in self.literal.values():
+            yield from same
+        yield from self.wild
 
     def matching(self, path: str) -> Iterator[Rule]:
         """Every rule that matches a normalized path."""
-        for length in range(min(len(path), self.longest) + 1):
-            yield from self.literal.get(path[:length], ())
+        for length in self.lengths:
+            if length <= len(path):
+                yield from self.literal.get(path[:length], ())
         for rule in self.wild:
             if matches(rule.pattern, path):
                 yield rule
@@ -84,17 +99,72 @@ class Group:
     usage: Patterns = field(default_factory=Patterns)
     signals: list[Line] = field(default_factory=list)
 
+    @property
+    def size(self) -> int:
+        """How many rules and lines it holds."""
+        return len(self.rules.seen) + len(self.usage.seen) + len(self.signals)
+
+    def take(self, other: Group) -> None:
+        """Adds all that another group says."""
+        for rule in other.rules.rules():
+            self.rules.add(rule)
+        for rule in other.usage.rules():
+            self.usage.add(rule)
+        for line in other.signals:
+            self.signal(line)
+
+    def signal(self, line: Line) -> None:
+        """Adds a Content-Signal line, unless it only repeats one."""
+        if all(line.value != known.value for known in self.signals):
+            self.signals.append(line)
+            self.usage.crowded |= len(self.signals) > MAX_REPEATS
+            del self.signals[MAX_REPEATS + 1 :]
+
 
 @dataclass
 class Robots:
-    """A parsed file: groups by lower-case token (`*` included), and the license lines that stand outside them."""
+    """A parsed file.
 
-    groups: dict[str, Group]
-    licenses: list[Line]
+    Attributes:
+        blocks: groups as they stand in the file.
+        of_token: blocks of each lower-case token (`*` included), by number.
+        licenses: license lines, which stand outside groups.
+        crowded: merging the groups that were asked for took more than any honest file needs.
+    """
+
+    blocks: list[Group] = field(default_factory=list)
+    of_token: dict[str, list[int]] = field(default_factory=dict)
+    licenses: list[Line] = field(default_factory=list)
+    crowded: bool = False
+    _merged: dict[tuple[int, ...], Group] = field(default_factory=dict)
+    _copied: int = 0
+
+    def named(self, token: str) -> Group | None:
+        """What the file says to an agent by name; tokens with the same groups share one object."""
+        numbers = next((self.of_token[name] for name in spellings(token) if name in self.of_token), None)
+        if numbers is None:
+            return None
+        key = tuple(numbers)
+        if key not in self._merged:
+            self._merged[key] = self._merge(numbers)
+        return self._merged[key]
 
     def group(self, token: str) -> Group | None:
         """The group that binds an agent: its own, else that of `*`."""
-        return self.groups.get(token.lower(), self.groups.get("*"))
+        own = self.named(token)
+        return own if own is not None else self.named("*")
+
+    def _merge(self, numbers: list[int]) -> Group:
+        if len(numbers) == 1:
+            return self.blocks[numbers[0]]
+        merged = Group()
+        for number in numbers:
+            self._copied += self.blocks[number].size
+            if self._copied > MAX_MERGED:
+                self.crowded = True
+                break
+            merged.take(self.blocks[number])
+        return merged
 
 
 def parse(body: bytes, relative_patterns: bool = False) -> Robots:
@@ -103,39 +173,33 @@ def parse(body: bytes, relative_patterns: bool = False) -> Robots:
     Args:
         relative_patterns: patterns of file names in any case, which match anywhere in a path (ai.txt).
     """
-    robots = Robots({}, [])
-    current: list[Group] = []
+    robots = Robots()
     naming = False
-    for line in _lines(body):
-        if line.key == "user-agent":
-            token = _token(line.value)
-            if token:
-                current = current if naming else []
-                current.append(robots.groups.setdefault(token, Group()))
+    for line in lines(body):
+        if line.key in _USER_AGENT:
+            if not naming:
+                robots.blocks.append(Group())
                 naming = True
-        elif line.key in _DISALLOW or line.key == "allow":
+            _name(robots, _tokens(line.value))
+        elif line.key in _RULES:
             naming = False
-            _add_rule(current, line, relative_patterns)
-        elif line.key == "content-usage":
-            naming = False
-            _add_usage(current, line)
-        elif line.key == "content-signal":
-            naming = False
-            for group in current:
-                _add_signal(group, line)
+            if robots.blocks:
+                _add(robots.blocks[-1], line, relative_patterns)
         elif line.key == "license" and len(robots.licenses) < MAX_REPEATS:
             robots.licenses.append(line)
     return robots
 
 
-def _add_signal(group: Group, line: Line) -> None:
-    if all(line.value != known.value for known in group.signals):
-        group.signals.append(line)
-        group.usage.crowded |= len(group.signals) > MAX_REPEATS
-        del group.signals[MAX_REPEATS + 1 :]
+def _name(robots: Robots, tokens: list[str]) -> None:
+    number = len(robots.blocks) - 1
+    for token in tokens:
+        numbers = robots.of_token.setdefault(token, [])
+        if not numbers or numbers[-1] != number:
+            numbers.append(number)
 
 
-def _lines(body: bytes) -> Iterator[Line]:
+def lines(body: bytes) -> Iterator[Line]:
+    """Lines that have a key, as far as the file is read; comments are cut off."""
     if len(body) > MAX_BYTES:
         cut = max(body.rfind(b"\n", 0, MAX_BYTES), body.rfind(b"\r", 0, MAX_BYTES))
         body = body[: cut if cut > 0 else MAX_BYTES]
@@ -143,7 +207,9 @@ def _lines(body: bytes) -> Iterator[Line]:
     for match in re.compile(rb"[^\r\n]+").finditer(body, offset):
         text = match.group().split(b"#", 1)[0]
         key, colon, value = text.partition(b":")
-        if colon:
+        if not colon:  # a colon is forgotten often enough
+            key, _, value = text.strip().partition(b" ")
+        if colon or key.lower() in _WITHOUT_COLON:
             yield Line(_decoded(key).lower(), _decoded(value), match.start(), match.end())
 
 
@@ -151,42 +217,72 @@ def _decoded(raw: bytes) -> str:
     return raw.strip().decode("utf-8", "surrogateescape")
 
 
-def _token(value: str) -> str | None:
-    """Product token in lower case: `CCBot/2.0` is ccbot; tokens of several words keep them."""
-    if value == "*" or re.match(r"\*\s", value):
-        return "*"
-    match = re.match(r"[A-Za-z_0-9-]+(?: [A-Za-z_0-9-]+)*", value)
-    return match.group().lower() if match else None
+def spellings(token: str) -> list[str]:
+    """How one agent may be named, lower case: as it is, by its first word, and by that word's product token.
+
+    RFC 9309 ends a product token at the first character that is no letter, `_` or `-`; operators name their agents
+    with digits, dots and blanks all the same.
+    """
+    if token == "*" or re.match(r"\*\s", token):
+        return ["*"]
+    match = _TOKEN.match(token)
+    if not match:
+        return []
+    whole = match.group().lower()
+    first = whole.partition(" ")[0]
+    return list(dict.fromkeys(name for name in (whole, first, first.partition(".")[0]) if name))
 
 
-def _add_rule(current: list[Group], line: Line, relative: bool) -> None:
-    pattern = line.value
-    if relative and pattern:
-        pattern = pattern.lower() if pattern.startswith(("/", "*")) else "*" + pattern.lower()
-    if not pattern.startswith(("/", "*")):
-        return
-    rule = Rule(normalize(pattern), line.key == "allow", line)
-    for group in current:
-        group.rules.add(rule)
+def _tokens(value: str) -> list[str]:
+    """Tokens of a User-agent line: one, or several between commas, as many a site writes them."""
+    pieces = value.split(",", MAX_TOKENS_IN_LINE)[:MAX_TOKENS_IN_LINE]
+    return [name for piece in pieces for name in spellings(piece.strip())]
 
 
-def _add_usage(current: list[Group], line: Line) -> None:
-    path, _, rest = line.value.partition(" ") if line.value.startswith("/") else ("/", "", line.value)
-    rule = Rule(normalize(path), None, Line(line.key, rest.strip(), line.start, line.end))
-    for group in current:
-        group.usage.add(rule)
+def _add(group: Group, line: Line, relative: bool) -> None:
+    if line.key == "content-signal":
+        group.signal(line)
+    elif line.key == "content-usage":
+        path, rest = _path_and_preference(line.value)
+        group.usage.add(Rule(normalize(path, pattern=True), None, Line(line.key, rest, line.start, line.end)))
+    else:
+        pattern = line.value
+        if relative and pattern:
+            pattern = pattern.lower() if pattern.startswith(("/", "*")) else "*" + pattern.lower()
+        if pattern.startswith(("/", "*")):
+            group.rules.add(Rule(normalize(pattern, pattern=True), line.key == "allow", line))
 
 
-def normalize(path: str) -> str:
-    """A path or pattern for comparison (RFC 9309, 2.2.2): bytes outside ASCII escaped, escapes of letters undone."""
+def _path_and_preference(value: str) -> tuple[str, str]:
+    """Path and preference of a Content-Usage rule; one without a path is about all of them."""
+    if not value.startswith("/"):
+        return "/", value
+    path, *rest = value.split(None, 1)
+    return path, rest[0].strip() if rest else ""
+
+
+def normalize(path: str, pattern: bool = False) -> str:
+    """A path for comparison (RFC 9309, 2.2.2): bytes outside ASCII escaped, escapes of unreserved characters undone.
+
+    In a path `*` and `$` are characters like others and are escaped, as a pattern has to write them to mean them.
+
+    Args:
+        pattern: it is a pattern, in which `*` and a final `$` have their special meaning.
+    """
     raw = path.encode("utf-8", "surrogateescape")[:MAX_PATH]
+    if b"%" in raw:
+        raw = _ESCAPE.sub(_unescaped, raw)
+    text = raw.decode("latin-1")
+    if not (text.isascii() and text.isprintable()) or " " in text:
+        text = "".join(chr(b) if 0x20 < b < 0x7F else f"%{b:02X}" for b in raw)
+    if pattern:
+        return text if "$" not in text[:-1] else text[:-1].replace("$", "%24") + text[-1:]
+    return text.replace("*", "%2A").replace("$", "%24")
 
-    def unescape(match: re.Match[bytes]) -> bytes:
-        char = bytes([int(match[1], 16)])
-        return char if char.isalnum() and char.isascii() or char in b"-._~" else b"%" + match[1].upper()
 
-    raw = _UNRESERVED.sub(unescape, raw)
-    return "".join(chr(b) if 0x20 < b < 0x7F else f"%{b:02X}" for b in raw)
+def _unescaped(match: re.Match[bytes]) -> bytes:
+    char = bytes([int(match[1], 16)])
+    return char if char.isalnum() and char.isascii() or char in b"-._~" else b"%" + match[1].upper()
 
 
 def matches(pattern: str, path: str) -> bool:
@@ -212,11 +308,17 @@ def deciding(group: Group, path: str) -> Rule | None:
     return max(found, key=lambda rule: (len(rule.pattern), bool(rule.allow), -rule.line.start), default=None)
 
 
-def usage_rules(group: Group, path: str) -> list[Rule]:
-    """Content-Usage lines of the longest matching path, all of them; none where the path must not be crawled."""
-    rule = deciding(group, path)
+def usage_rules(group: Group, path: str, rule: Rule | None = None) -> list[Rule]:
+    """Content-Usage lines of the longest matching path, all of them; none where the path must not be crawled.
+
+    Args:
+        rule: what `deciding` says of the path, where it is known.
+    """
+    if not group.usage.seen:
+        return []
+    rule = rule or deciding(group, path)
     if rule is not None and not rule.allow:
         return []
     found = list(group.usage.matching(path))
     longest = max((len(rule.pattern) for rule in found), default=0)
-    return [rule for rule in found if len(rule.pattern) == longest]
+    return sorted((rule for rule in found if len(rule.pattern) == longest), key=lambda rule: rule.line.start)

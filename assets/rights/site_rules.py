@@ -1,4 +1,4 @@
-"""What a site says about its pages and images: robots.txt, ai.txt and the TDM reservation file.
+"""What a site says about its pages and images: robots.txt, ai.txt, trust.txt, TDM reservation file, RSL documents.
 
 A site's files bind one origin (scheme, host, port). What they say of a path becomes a finding about the page or image
 at that path, which points to the line it was read from; paths of which they say nothing give no row.
@@ -6,26 +6,39 @@ at that path, which points to the line it was read from; paths of which they say
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
-from assets.rights import robots
+from assets.crawl.urls import join
+from assets.rights import robots, rsl, tdmrep
 from assets.rights.addresses import origin_and_path
-from assets.rights.agents import agent_names, usages_of_agents
+from assets.rights.agents import usages_with
 from assets.rights.findings import Findings, Subject, Where
-from assets.rights.http_rules import add_usage
-from assets.rights.preferences import content_signal, tdm_reservation
+from assets.rights.preferences import (
+    ALLOWED,
+    CONDITIONAL,
+    RESERVED,
+    UNKNOWN,
+    content_signal,
+    content_usage,
+    tdm_reservation,
+)
 
-MAX_TDM_FILE = 1 << 20
-MAX_LOCATIONS = 2000
 MAX_WILDCARDS = 1000
 MAX_AGENTS_IN_VALUE = 380
-SITE_PATHS = {"/robots.txt": "robots", "/ai.txt": "ai_txt", "/.well-known/tdmrep.json": "tdmrep"}
+MAX_TRUST_TXT = 1 << 20
+SITE_PATHS = {
+    "/robots.txt": "robots",
+    "/ai.txt": "ai_txt",
+    "/.well-known/tdmrep.json": "tdmrep",
+    "/trust.txt": "trust_txt",
+    "/.well-known/trust.txt": "trust_txt",
+}
+"""Paths of files that speak for their whole origin, and the kind of SiteFile they are."""
 
 
 @dataclass(frozen=True)
@@ -38,40 +51,121 @@ class Target:
 
 @dataclass(frozen=True)
 class SiteFile:
-    """A site's file as archived: which of SITE_PATHS, the origin it binds, its record and bytes."""
+    """A site's file as archived.
+
+    Attributes:
+        kind: one of the values of SITE_PATHS, or `rsl` for an RSL document or a feed that holds RSL elements.
+        origin: the origin it binds.
+        record_id, observed_at, body: its record, when it was fetched, its bytes.
+        url: its own address; for a kind of SITE_PATHS that path of the origin, where it is left out.
+        http_status: how the server answered; None where nobody knows, which counts as 200.
+    """
 
     kind: str
     origin: str
     record_id: int
     observed_at: datetime | None
     body: bytes
+    url: str = ""
+    http_status: int | None = None
+
+    @property
+    def found(self) -> bool:
+        """Whether the answer is the file and no error page."""
+        return (self.http_status or 200) < 400
+
+    @property
+    def failed(self) -> bool:
+        """Whether the server could not answer, so that nobody knows what the file says."""
+        return (self.http_status or 200) >= 500
+
+    def whole(self) -> Where:
+        """All its bytes."""
+        return Where(self.record_id, "body", 0, len(self.body))
 
 
-def read_sites(files: Iterable[SiteFile], targets: Iterable[Target], findings: Findings) -> None:
-    """What the sites' files say of the targets on their origins."""
-    on_origin: dict[str, list[tuple[Subject, str]]] = defaultdict(list)
+Paths = list[tuple[Subject, str]]
+"""(subject, path) of the targets on one origin."""
+
+
+def read_sites(
+    files: Iterable[SiteFile], targets: Iterable[Target], findings: Findings, agents: Sequence[str] = ()
+) -> None:
+    """What the sites' files say of the targets on their origins.
+
+    Args:
+        files: every site file of the crawl, RSL documents included: robots.txt refers to them by address.
+        agents: product tokens that count, besides those known to collect for AI.
+    """
+    on_origin: dict[str, Paths] = defaultdict(list)
     for target in targets:
         place = origin_and_path(target.url)
         if place:
             on_origin[place[0]].append((target.subject, place[1]))
-    readers = {"robots": _read_robots, "ai_txt": _read_ai_txt, "tdmrep": _read_tdmrep}
+    files = list(files)
+    documents: dict[str, list[SiteFile]] = defaultdict(list)
     for file in files:
-        readers[file.kind](file, on_origin.get(file.origin, []), findings)
+        if file.kind == "rsl":
+            documents[file.url].append(file)
+    for file in files:
+        paths = on_origin.get(file.origin, [])
+        if file.kind == "robots":
+            _read_robots(file, paths, documents, findings, agents)
+        elif file.kind == "ai_txt":
+            _read_ai_txt(file, paths, findings, agents)
+        elif file.kind == "tdmrep":
+            _read_tdmrep(file, paths, findings)
+        elif file.kind == "trust_txt":
+            _read_trust_txt(file, paths, findings)
+        elif file.kind == "rsl":
+            _read_feed(file, paths, findings)
 
 
-def _read_robots(file: SiteFile, paths: list[tuple[Subject, str]], findings: Findings) -> None:
-    parsed = robots.parse(file.body)
-    groups = _agents_by_group(parsed)
-    if _too_much([group for _, _, group in groups]):
-        _unread(file, "robots_unread", "tdm", paths, findings)
+def _all(file: SiteFile, rule: str, usage: str, decision: str, value: str, paths: Paths, findings: Findings) -> None:
+    """One finding about the whole file for each target: what it says of them is not known."""
+    for subject, _ in paths:
+        findings.reservation(subject, rule, usage, decision, value, file.whole(), file.observed_at)
+
+
+def _read_robots(
+    file: SiteFile, paths: Paths, documents: Mapping[str, list[SiteFile]], findings: Findings, agents: Sequence[str]
+) -> None:
+    """RFC 9309, 2.3.1: without the file (4xx) everything is allowed; a server that fails (5xx) allows nothing for now.
+
+    The latter says nothing of what the site wants, so it is kept as unknown and no reservation.
+    """
+    if file.failed:
+        _all(file, "robots_unavailable", "tdm", UNKNOWN, f"HTTP {file.http_status}", paths, findings)
+    if not file.found or not paths:
         return
+    parsed = robots.parse(file.body)
+    voices = _voices(parsed, usages_with(agents))
+    if parsed.crowded or _too_much([voice.group for voice in voices]):
+        # A file that is not read to the end may forbid anything: a condition that nobody knows.
+        _all(file, "robots_unread", "tdm", CONDITIONAL, "too many rules", paths, findings)
+        voices = []
+    known: dict[str, list[_Statement]] = {}
     for subject, path in paths:
-        normalized = robots.normalize(path)
-        for usage, agents, group in groups:
-            _robots_group(file, subject, normalized, usage, agents, group, findings)
-        for line in parsed.licenses:
+        if path not in known:
+            normalized = robots.normalize(path)
+            known[path] = [statement for voice in voices for statement in voice.statements(normalized)]
+        for rule, usage, decision, value, line, spec in known[path]:
             where = Where(file.record_id, "body", line.start, line.end)
-            findings.reservation(subject, "rsl_robots", "ai_train", "conditional", line.value, where, file.observed_at)
+            findings.reservation(subject, rule, usage, decision, value, where, file.observed_at, spec)
+    for line in parsed.licenses:
+        _read_license_line(file, line, paths, documents, findings)
+
+
+def _read_license_line(
+    file: SiteFile, line: robots.Line, paths: Paths, documents: Mapping[str, list[SiteFile]], findings: Findings
+) -> None:
+    """A reference to RSL terms: the terms in every state the crawl holds, else a condition that nobody knows."""
+    address = join(file.url or f"{file.origin}/robots.txt", line.value) or ""
+    where = Where(file.record_id, "body", line.start, line.end)
+    for subject, path in paths:
+        states = [rsl.add_document(one, file.origin + path, subject, findings) for one in documents.get(address, ())]
+        if not any(states):
+            findings.reservation(subject, "rsl_robots", "ai_train", CONDITIONAL, line.value, where, file.observed_at)
 
 
 def _too_much(groups: list[robots.Group]) -> bool:
@@ -80,32 +174,71 @@ def _too_much(groups: list[robots.Group]) -> bool:
     return wild > MAX_WILDCARDS or any(group.usage.crowded for group in groups)
 
 
-def _unread(file: SiteFile, rule: str, usage: str, paths: list[tuple[Subject, str]], findings: Findings) -> None:
-    """A file that is not read to the end may forbid anything: it is a condition nobody knows."""
-    where = Where(file.record_id, "body", 0, len(file.body))
-    for subject, _ in paths:
-        findings.reservation(subject, rule, usage, "conditional", "too many rules", where, file.observed_at)
+class _Statement(NamedTuple):
+    """A finding of robots.txt but for its subject."""
+
+    rule: str
+    usage: str
+    decision: str
+    value: str
+    line: robots.Line
+    spec: str | None
 
 
-def _agents_by_group(parsed: robots.Robots) -> list[tuple[str, str, robots.Group]]:
-    """(usage, agents, group) for the AI agents a file names, several agents in one text where one group binds them."""
-    named: dict[tuple[str, int], list[str]] = defaultdict(list)
-    group_of: dict[int, robots.Group] = {}
-    signature: dict[tuple, int] = {}
-    for agent, usage in usages_of_agents().items():
-        group = parsed.groups.get(agent.lower())
+@dataclass
+class _Voice:
+    """What a file says to all agents that one group binds.
+
+    Attributes:
+        group: the group.
+        named: (usage, agents joined by commas).
+        said: statements by the rules that decide, so that paths of the same fate are worked out once.
+    """
+
+    group: robots.Group
+    named: list[tuple[str, str]]
+    said: dict[tuple[int, ...], list[_Statement]] = field(default_factory=dict)
+
+    def statements(self, path: str) -> list[_Statement]:
+        """Everything that the group says of a normalized path."""
+        # RFC 9309, 2.2.2: robots.txt itself is always allowed.
+        rule = None if path == "/robots.txt" else robots.deciding(self.group, path)
+        preferences = robots.usage_rules(self.group, path, rule)
+        key = (-1 if rule is None else rule.line.start, *(found.line.start for found in preferences))
+        if key not in self.said:
+            self.said[key] = list(self._statements(rule, preferences))
+        return self.said[key]
+
+    def _statements(self, rule: robots.Rule | None, preferences: list[robots.Rule]) -> Iterator[_Statement]:
+        if rule is not None and not rule.allow:
+            for usage, agents in self.named:
+                value = f"{agents}: Disallow: {rule.line.value}"
+                yield _Statement("robots_agents", usage, RESERVED, value, rule.line, None)
+        for _, agents in self.named:
+            for found in preferences:
+                for usage, decision, draft in content_usage(found.line.value):
+                    value = f"{agents}: Content-Usage: {found.line.value}"
+                    name = "content_usage_robots" if draft is None else "content_usage_robots_legacy"
+                    yield _Statement(name, usage, decision, value, found.line, draft)
+            for line in self.group.signals:
+                for usage, decision in content_signal(line.value):
+                    value = f"{agents}: Content-Signal: {line.value}"
+                    yield _Statement("content_signal", usage, decision, value, line, None)
+
+
+def _voices(parsed: robots.Robots, usages: Mapping[str, str]) -> list[_Voice]:
+    """The groups that bind an agent we know, with those agents by usage; several agents in one text."""
+    groups: dict[int, robots.Group] = {}
+    named: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for agent, usage in usages.items():
+        group = parsed.named(agent)
         if group is not None:
-            key = signature.setdefault(_lines_of(group), id(group))
-            group_of.setdefault(key, group)
-            named[(usage, key)].append(agent)
-    return [(usage, agents, group_of[key]) for (usage, key), names in named.items() for agents in _chunks(names)]
-
-
-def _lines_of(group: robots.Group) -> tuple:
-    """What makes two groups one: agents named in a row share every line."""
-    rules = [*(r for found in group.rules.literal.values() for r in found), *group.rules.wild]
-    usage = [*(r for found in group.usage.literal.values() for r in found), *group.usage.wild]
-    return tuple(sorted({rule.line.start for rule in rules + usage} | {line.start for line in group.signals}))
+            groups[id(group)] = group
+            named[id(group)][usage].append(agent)
+    return [
+        _Voice(group, [(usage, text) for usage, names in named[key].items() for text in _chunks(names)])
+        for key, group in groups.items()
+    ]
 
 
 def _chunks(names: list[str]) -> Iterator[str]:
@@ -125,79 +258,68 @@ def agents_in(value: str) -> set[str]:
     return {name.strip().lower() for name in value.partition(":")[0].split(",")}
 
 
-def _robots_group(
-    file: SiteFile, subject: Subject, path: str, usage: str, agents: str, group: robots.Group, findings: Findings
-) -> None:
-    def where(line: robots.Line) -> Where:
-        return Where(file.record_id, "body", line.start, line.end)
-
-    rule = robots.deciding(group, path)
-    if rule is not None and not rule.allow and path != "/robots.txt":
-        value = f"{agents}: Disallow: {rule.line.value}"
-        findings.reservation(subject, "robots_agents", usage, "reserved", value, where(rule.line), file.observed_at)
-    for found in robots.usage_rules(group, path):
-        value = f"{agents}: Content-Usage: {found.line.value}"
-        place = where(found.line)
-        add_usage(found.line.value, "content_usage_robots", value, subject, place, file.observed_at, findings)
-    for line in group.signals:
-        for signaled, decision in content_signal(line.value):
-            value = f"{agents}: Content-Signal: {line.value}"
-            findings.reservation(subject, "content_signal", signaled, decision, value, where(line), file.observed_at)
-
-
-def _read_ai_txt(file: SiteFile, paths: list[tuple[Subject, str]], findings: Findings) -> None:
+def _read_ai_txt(file: SiteFile, paths: Paths, findings: Findings, agents: Sequence[str]) -> None:
     """Spawning's ai.txt: like robots.txt, with patterns of file names. Another format of that name has no groups."""
+    if not file.found or not paths or b"<html" in file.body[:2000].lower():
+        return
     parsed = robots.parse(file.body, relative_patterns=True)
-    if b"<html" in file.body[:2000].lower():
+    voices = _voices(parsed, usages_with(agents))
+    if parsed.crowded or _too_much([voice.group for voice in voices]):
+        _all(file, "ai_txt", "ai_train", CONDITIONAL, "too many rules", paths, findings)
         return
-    groups = {token: group for token, group in parsed.groups.items() if token == "*" or token in agent_names()}
-    if _too_much(list(groups.values())):
-        _unread(file, "ai_txt", "ai_train", paths, findings)
-        return
-    for token, group in groups.items():
-        for subject, path in paths:
-            rule = robots.deciding(group, robots.normalize(path.lower()))
+    for subject, path in paths:
+        normalized = robots.normalize(path.lower())
+        for voice in voices:
+            rule = robots.deciding(voice.group, normalized)
             if rule is not None and not rule.allow:
                 where = Where(file.record_id, "body", rule.line.start, rule.line.end)
-                value = f"{token}: Disallow: {rule.line.value}"
-                findings.reservation(subject, "ai_txt", "ai_train", "reserved", value, where, file.observed_at)
+                for _, names in voice.named:
+                    value = f"{names}: Disallow: {rule.line.value}"
+                    findings.reservation(subject, "ai_txt", "ai_train", RESERVED, value, where, file.observed_at)
 
 
-def _read_tdmrep(file: SiteFile, paths: list[tuple[Subject, str]], findings: Findings) -> None:
-    """TDMRep file: the first location that matches a path decides; a broken file says nothing that allows."""
-    if not paths:
+def _read_tdmrep(file: SiteFile, paths: Paths, findings: Findings) -> None:
+    """TDMRep file: the first location that matches a path decides; what cannot be read says nothing that allows."""
+    if file.failed:
+        _all(file, "tdmrep_unread", "tdm", UNKNOWN, f"HTTP {file.http_status}", paths, findings)
+    if not file.found or not paths:
         return
-    locations = list(_locations(file.body))
+    parsed = tdmrep.parse(file.body)
     for subject, path in paths:
-        normalized = robots.normalize(path)
-        for pattern, value, start, end in locations:
-            if robots.matches(pattern, normalized):
-                decision = tdm_reservation(value.get("tdm-reservation")) or "unknown"
-                where = Where(file.record_id, "body", start, end)
-                raw = json.dumps(value, sort_keys=True, ensure_ascii=False)
-                findings.reservation(subject, "tdmrep_file", "tdm", decision, raw, where, file.observed_at)
-                break
+        location = parsed.first(robots.normalize(path))
+        decision = tdm_reservation(location.reservation) or UNKNOWN if location else None
+        if location and not (parsed.unread and decision == ALLOWED):
+            where = Where(file.record_id, "body", location.start, location.end)
+            value = location.value(with_policy=decision == RESERVED)
+            findings.reservation(subject, "tdmrep_file", "tdm", decision or UNKNOWN, value, where, file.observed_at)
+        elif parsed.unread:
+            _all(file, "tdmrep_unread", "tdm", UNKNOWN, parsed.unread, [(subject, path)], findings)
 
 
-def _locations(body: bytes) -> Iterator[tuple[str, dict[str, Any], int, int]]:
-    """(pattern, object, start, end) of the entries of a TDMRep file that have a location, in order."""
-    try:
-        text = body[:MAX_TDM_FILE].decode("utf-8-sig")
-    except UnicodeDecodeError:
+_TRAINING = re.compile(rb"^[ \t]*datatrainingallowed[ \t]*=[ \t]*([^\r\n#]*)", re.I | re.M)
+
+
+def _read_trust_txt(file: SiteFile, paths: Paths, findings: Findings) -> None:
+    """JournalList's trust.txt: `datatrainingallowed=yes|no` is about the whole site; each different word is a finding."""
+    if not file.found:
         return
-    bom = 3 if body.startswith(b"\xef\xbb\xbf") else 0
-    decoder = json.JSONDecoder()
-    opening = re.match(r"\s*\[", text)
-    position = opening.end() if opening else -1
-    for _ in range(MAX_LOCATIONS if opening else 0):
-        position = re.compile(r"[\s,]*").match(text, position).end()  # type: ignore[union-attr]
-        try:
-            value, end = decoder.raw_decode(text, position)
-        except (ValueError, RecursionError):
-            return
-        location = value.get("location") if isinstance(value, dict) else None
-        if isinstance(location, str) and location:
-            start_byte = bom + len(text[:position].encode())
-            end_byte = start_byte + len(text[position:end].encode())
-            yield robots.normalize(location), value, start_byte, end_byte
-        position = end
+    lines = {match[1].strip().lower(): match for match in _TRAINING.finditer(file.body[:MAX_TRUST_TXT])}
+    for word, match in sorted(lines.items())[: robots.MAX_REPEATS]:
+        decision = {b"no": RESERVED, b"yes": ALLOWED}.get(word, UNKNOWN)
+        value = match.group().strip().decode("utf-8", "replace")
+        where = Where(file.record_id, "body", match.start(), match.end())
+        for subject, _ in paths:
+            findings.reservation(subject, "trust_txt", "ai_train", decision, value, where, file.observed_at)
+
+
+def _read_feed(file: SiteFile, paths: Paths, findings: Findings) -> None:
+    """A feed of a site speaks of the site's pages. A document that is no feed speaks where something refers to it."""
+    if not file.found:
+        return
+    try:
+        terms = [one for one in rsl.parse(file.body) if one.feed]
+    except rsl.UnreadableError:
+        return
+    host = file.origin.partition("://")[2]
+    for subject, path in paths if terms else ():
+        rsl.add_decisions(rsl.decide(terms, path, host), "rsl_feed", file, subject, findings)

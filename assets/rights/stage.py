@@ -7,52 +7,94 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 
 from assets.crawl.stage import MIB, records, segment_files
 from assets.provenance.decisions import kept_ids
+from assets.provenance.tables import TABLES
+from assets.rights.agents import agent_names
+from assets.rights.confusion import TruthError, agreement, confusion, read_truth
 from assets.rights.evidence import Sources, collect_evidence
 from assets.rights.licenses import license_table
-from assets.rights.policy import Policy, load_policy
+from assets.rights.policy import Policy, load_policy, policy_table
+from assets.rights.sites import origins_of, read_site_files, site_files
+from assets.rights.sites import site_evidence as find_site_evidence
 from assets.rights.twins import twins as find_twins
 from assets.rights.verdict import final_rights, occurrences
+from assets.rights.verify import verify_sample
+from orchestration import plots
 from orchestration.plan import Build, Work
 from orchestration.recipe import Recipe
 from orchestration.stages import check, done_shards, stage
-from resources.lake import local_path
+from orchestration.verifying import shard_findings
+from resources.lake import hash_file, local_path
 
-EVIDENCE = ("license_evidence", "reservation_evidence", "attribution")
+EVIDENCE = ("license_evidence", "reservation_evidence", "attribution", "site_file", "rsl_reference")
+VERIFIED = 100
+"""Findings of a shard whose bytes a check reads again."""
 
 
-def _policy(recipe: Recipe) -> dict[str, Any]:
+def policy_section(recipe: Recipe) -> dict[str, Any]:
     """The policy in force, whole: a changed word in it is a changed input."""
+    policy = _policy(recipe)
+    return {"policy": policy.body, "policy_sha256": policy.sha256}
+
+
+def _policy(recipe: Recipe) -> Policy:
+    """The recipe's policy, which heeds what is said to the recipe's own fetcher too."""
     name = recipe.rights.policy
     is_file = name.endswith((".yaml", ".yml"))
     policy = load_policy(str(recipe.locate(name)) if is_file else name)
-    return {"policy": policy.body, "policy_sha256": policy.sha256}
+    return policy.heeding(_own_token(recipe))
+
+
+def _own_token(recipe: Recipe) -> str:
+    return recipe.fetch.robots_token if recipe.fetch is not None else ""
+
+
+def _agents(recipe: Recipe) -> list[str]:
+    """Product tokens that the policy or the recipe names and the list of AI crawlers does not."""
+    known = {"*", *agent_names()}
+    return sorted({a for a in _policy(recipe).reservations.agents if a.lower() not in known})
 
 
 def _nothing(recipe: Recipe) -> None:
     return None
 
 
-def _limits(recipe: Recipe) -> object:
-    return recipe.crawl.model_dump(include={"max_body_mib"})
+def _reading(recipe: Recipe) -> object:
+    limits = recipe.crawl.model_dump(include={"max_body_mib"})
+    return {**limits, "agents": _agents(recipe), "adapters": sorted(recipe.rights.adapters)}
 
 
 @stage(
     group="rights",
     tables=EVIDENCE,
     reads=["candidates", "fetch", "crawl"],
-    section=_limits,
+    section=_reading,
     code=["assets.rights.evidence"],
-    libraries=["fastwarc", "selectolax", "lxml", "license-expression", "http-sf", "tldextract"],
+    libraries=[
+        "fastwarc",
+        "selectolax",
+        "lxml",
+        "license-expression",
+        "http-sf",
+        "tldextract",
+        "brotli",
+        "c2pa-python",
+    ],
     per_shard=True,
 )
 def evidence(work: Work) -> Mapping[str, pa.Table]:
-    """What pages, headers, files and robots.txt say of licenses and of training: every finding with rule and byte range."""
+    """What pages, headers and files say of licenses and of training: every finding with its rule and byte range."""
     assert work.shard is not None
     sources = Sources(
-        local_path(work.crawl_file()), work.shard.kind, segment_files(work), work.config["max_body_mib"] * MIB
+        local_path(work.crawl_file()),
+        work.shard.kind,
+        segment_files(work),
+        work.config["max_body_mib"] * MIB,
+        frozenset(work.config["agents"]),
+        tuple(work.config["adapters"]),
     )
     stated = work.read("candidates", "candidate", ["sample_id", "license"])
     stated = stated.filter(stated["license"].is_valid())
@@ -61,20 +103,51 @@ def evidence(work: Work) -> Mapping[str, pa.Table]:
     return {name: getattr(found, name) for name in EVIDENCE}
 
 
+@stage(group="rights", tables=["site_file"], reads=["evidence"], section=_nothing, code=["assets.rights.sites"])
+def sites(work: Work) -> Mapping[str, pa.Table]:
+    """robots.txt and its kin from all crawl files: a host's file may lie in another one than its images."""
+    return {"site_file": site_files(read_site_files(work.read("evidence", "site_file")))}
+
+
+@stage(
+    group="rights",
+    tables=["reservation_evidence"],
+    reads=["candidates", "fetch", "crawl", "evidence", "sites"],
+    section=_agents,
+    code=["assets.rights.sites"],
+    libraries=["lxml", "http-sf", "tldextract"],
+    per_shard=True,
+)
+def site_evidence(work: Work) -> Mapping[str, pa.Table]:
+    """What robots.txt, ai.txt, TDM reservation files and RSL terms say of each page and image, wherever they were archived."""
+    record, sample = records(work), work.read("crawl", "sample")
+    wanted = pc.field("origin").isin(origins_of(record, sample)) | (pc.field("kind") == "rsl")
+    paths = [local_path(path) for path in work.paths("sites")]
+    files = read_site_files(ds.dataset(paths).to_table(filter=wanted))
+    found = find_site_evidence(files, record, sample, work.read("evidence", "rsl_reference"), work.config)
+    return {"reservation_evidence": found}
+
+
 @stage(
     group="rights",
     tables=["occurrence"],
-    reads=["crawl", "evidence"],
-    section=_policy,
+    reads=["crawl", "evidence", "site_evidence"],
+    section=policy_section,
     code=["assets.rights.verdict"],
     libraries=["license-expression", "tldextract"],
     per_shard=True,
 )
 def occurrence(work: Work) -> Mapping[str, pa.Table]:
     """Each sample's own license and verdict under the policy, before copies on other pages are looked at."""
-    found = {name: work.read("evidence", name) for name in EVIDENCE}
+    found = {name: work.read("evidence", name) for name in ("license_evidence", "attribution")}
+    said = [work.read(step, "reservation_evidence") for step in ("evidence", "site_evidence")]
     policy = Policy.model_validate(work.config["policy"])
-    return {"occurrence": occurrences(crawled(work), work.read("crawl", "image"), **found, policy=policy)}
+    image = work.read("crawl", "image")
+    return {
+        "occurrence": occurrences(
+            crawled(work), image, reservation_evidence=pa.concat_tables(said), **found, policy=policy
+        )
+    }
 
 
 @stage(
@@ -86,14 +159,14 @@ def occurrence(work: Work) -> Mapping[str, pa.Table]:
 )
 def twins(work: Work) -> Mapping[str, pa.Table]:
     """Copies of the same bytes on different pages: different stated licenses are a conflict, over all shards."""
-    return {"twin": find_twins(work.read("occurrence").join(hashes(work), "sample_id"))}
+    return {"twin": find_twins(work.read("occurrence"), hashes(work))}
 
 
 @stage(
     group="rights",
     tables=["rights", "decision"],
     reads=["crawl", "occurrence", "twins"],
-    section=_policy,
+    section=policy_section,
     code=["assets.rights.verdict"],
     per_shard=True,
 )
@@ -107,12 +180,50 @@ def rights(work: Work) -> Mapping[str, pa.Table]:
 @stage(
     group="rights",
     tables=["license", "policy"],
-    section=_policy,
+    section=policy_section,
     code=["assets.rights.licenses", "assets.rights.policy"],
+    libraries=["license-expression"],
 )
 def licenses(work: Work) -> Mapping[str, pa.Table]:
     """The licenses that Winnow knows, with their obligations, and the policy in force."""
-    return {"license": license_table(), "policy": Policy.model_validate(work.config["policy"]).table()}
+    return {"license": license_table(), "policy": policy_table(Policy.model_validate(work.config["policy"]))}
+
+
+def _truth(recipe: Recipe) -> object:
+    """The truth file by its bytes; None where the recipe names none."""
+    if recipe.rights.truth is None:
+        return None
+    path = recipe.locate(recipe.rights.truth)
+    if not path.exists():
+        raise TruthError(f"{recipe.rights.truth}: no such truth file; correct rights.truth in {recipe.path}")
+    return {"truth": recipe.rights.truth, "sha256": hash_file(path)}
+
+
+def _show_agreement(build: Build) -> dict[str, str]:
+    counted = build.read("rights_agreement")
+    if counted.num_rows == 0:
+        return {"agreement": "The recipe names no truth file (rights.truth): there is nothing to compare with."}
+    shares = agreement(counted)
+    told = ", ".join(f"{kind} {100 * share:.2f} %" for kind, share in shares.items() if kind != "missed")
+    sentence = f"Right: {told}. Reserved images that were missed: {shares['missed']:.0f}."
+    return {"agreement": sentence, "confusion": plots.inline("confusion", plots.confusion(counted))}
+
+
+@stage(
+    group="rights",
+    tables=["rights_agreement"],
+    reads=["crawl", "evidence", "occurrence"],
+    section=_truth,
+    code=["assets.rights.confusion"],
+    show=_show_agreement,
+)
+def rights_agreement(work: Work) -> Mapping[str, pa.Table]:
+    """Licenses, opt-outs and credits beside what a truth file expects, counted; empty where the recipe names no truth."""
+    if work.config is None:
+        return {"rights_agreement": TABLES["rights_agreement"].empty()}
+    truth = read_truth(local_path(work.build.recipe.locate(work.config["truth"])))
+    rights, sample = work.read("occurrence"), work.read("crawl", "sample")
+    return {"rights_agreement": confusion(rights, sample, work.read("evidence", "attribution"), truth)}
 
 
 def crawled(work: Work) -> pa.Table:
@@ -126,6 +237,20 @@ def hashes(work: Work) -> pa.Table:
     sample = work.read("crawl", "sample", ["sample_id", "image_id"])
     image = work.read("crawl", "image", ["image_id", "sha256"])
     return sample.join(image, "image_id", join_type="inner").select(["sample_id", "sha256"]).sort_by("sample_id")
+
+
+@check(site_evidence, "findings_read_back")
+def findings_read_back(build: Build) -> tuple[bool, str]:
+    """Of each shard some findings, drawn by hash, are read again from the bytes that they name, and say the same."""
+    shards = done_shards(build, "candidates", "fetch", "evidence", "site_evidence")
+    read = 0
+    for shard in shards:
+        rows, open_part = shard_findings(build, shard)
+        holds, sentence = verify_sample(rows, VERIFIED, open_part, _agents(build.recipe))
+        if not holds:
+            return False, f"shard {shard.label}: {sentence}"
+        read += min(VERIFIED, rows.num_rows - rows["byte_start"].null_count)
+    return True, f"{read} findings of {len(shards)} shards read again"
 
 
 @check(rights, "one_rights_row_per_sample")

@@ -2,28 +2,62 @@
 
 from __future__ import annotations
 
+import codecs
 from collections import defaultdict
+from itertools import islice
+from typing import Any
 
 from lxml import etree
 
-CC = ("http://creativecommons.org/ns#", "http://web.resource.org/cc/")
-_NAMESPACES = {
-    **dict.fromkeys(CC, "cc"),
-    "http://ns.adobe.com/xap/1.0/rights/": "xmpRights",
-    "http://purl.org/dc/elements/1.1/": "dc",
-    "http://purl.org/dc/terms/": "dcterms",
-    "http://ns.adobe.com/photoshop/1.0/": "photoshop",
-    "http://ns.useplus.org/ldf/xmp/1.0/": "plus",
-    "http://www.w3.org/1999/02/22-rdf-syntax-ns#": "rdf",
-}
-_RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
-_RESOURCE, _LI, _DESCRIPTION = _RDF + "resource", _RDF + "li", _RDF + "Description"
+Properties = dict[str, list[str]]
+"""Values of each property, as `prefix:name` with this module's prefixes."""
 
-MAX_PROPERTIES = 500
+_NAMESPACES = {
+    "http://creativecommons.org/ns": "cc",
+    "http://web.resource.org/cc": "cc",
+    "http://ns.adobe.com/xap/1.0/rights": "xmpRights",
+    "http://ns.adobe.com/tiff/1.0": "tiff",
+    "http://purl.org/dc/elements/1.1": "dc",
+    "http://purl.org/dc/terms": "dcterms",
+    "http://ns.adobe.com/photoshop/1.0": "photoshop",
+    "http://ns.useplus.org/ldf/xmp/1.0": "plus",
+    "http://www.w3.org/1999/02/22-rdf-syntax-ns": "rdf",
+}
+
+PROPERTIES = frozenset(
+    f"{prefix}:{name}"
+    for prefix, names in {
+        "cc": ("license", "attributionName", "attributionURL", "morePermissions"),
+        "dcterms": ("license",),
+        "xmpRights": ("WebStatement", "UsageTerms", "Marked", "Owner"),
+        "dc": ("rights", "creator", "title", "source"),
+        "photoshop": ("Credit", "Instructions"),
+        "tiff": ("Artist", "Copyright"),
+        "plus": ("DataMining", "OtherConstraints", "LicensorURL", "CopyrightOwnerName", "ImageCreatorName"),
+    }.items()
+    for name in names
+)
+"""What is read; a packet's other properties are counted, not kept."""
+
+STRUCTURES = {
+    "plus:Licensor": "plus:LicensorURL",
+    "plus:CopyrightOwner": "plus:CopyrightOwnerName",
+    "plus:ImageCreator": "plus:ImageCreatorName",
+}
+"""Properties that are lists of structures, and the part of them that is read (PLUS LDF 1.2)."""
+
+_RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
+_RESOURCE, _LI, _ABOUT = _RDF + "resource", _RDF + "li", _RDF + "about"
+
+MAX_PROPERTIES = 20_000
+"""Attributes and elements of all descriptions; photo software writes some hundreds."""
+
+MAX_VALUES = 500
+"""Values of one property that is read."""
 
 
 class UnreadableError(ValueError):
-    """The packet is no well-formed XML, or asks for more than a packet should."""
+    """The metadata is not well-formed, or asks for more than metadata should."""
 
 
 def _parse(data: bytes) -> etree._Element:
@@ -31,71 +65,130 @@ def _parse(data: bytes) -> etree._Element:
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
     )
     try:
-        return etree.fromstring(data, parser)
+        root = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise UnreadableError(str(error)) from error
+    declared: Any = root.getroottree().docinfo.internalDTD
+    if declared is not None and next(iter(declared.iterentities()), None) is not None:
+        raise UnreadableError("entities are declared")
+    return root
 
 
-def xmp_properties(packet: bytes) -> dict[str, list[str]]:
-    """Properties of a packet that speak of rights, as `prefix:name` with this module's prefixes.
+def _utf8(packet: bytes) -> bytes:
+    """The packet in UTF-8 without padding; XMP may also be UTF-16 or UTF-32 (XMP specification, part 1, 7.1)."""
+    if b"\0" not in packet[:8]:
+        return packet.strip(b"\0 \t\r\n")
+    marks = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
+             (codecs.BOM_UTF16_BE, "utf-16"), (b"<\0\0\0", "utf-32-le"), (b"\0\0\0<", "utf-32-be"),
+             (b"<\0", "utf-16-le"), (b"\0<", "utf-16-be"))  # fmt: skip
+    encoding = next((name for mark, name in marks if packet.startswith(mark)), "utf-8")
+    try:
+        return packet.decode(encoding).strip("\0 \t\r\n").encode()
+    except UnicodeError as error:
+        raise UnreadableError(f"no {encoding}") from error
+
+
+def xmp_properties(packet: bytes) -> Properties:
+    """Properties of a packet that speak of rights.
 
     Only properties of the image itself count, not those of ingredients or of its history. Raises UnreadableError.
     """
-    text = packet.strip(b"\0 \t\r\n")
+    text = _utf8(packet)
     if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
         raise UnreadableError("a packet must not declare entities")
     root = _parse(text)
-    found: dict[str, list[str]] = defaultdict(list)
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise UnreadableError("a packet must not have a document type")
+    found = _Found()
     for rdf in [root] if root.tag == _RDF + "RDF" else root.iter(_RDF + "RDF"):
-        for description in rdf.findall(_DESCRIPTION):
-            _collect(description, found)
-    return found
+        for subject in rdf:
+            if name_of(subject.tag) in ("rdf:Description", "cc:Work"):
+                found.read(subject)
+    return found.properties
 
 
-def svg_properties(data: bytes) -> dict[str, list[str]]:
-    """Properties of the work that an SVG file's RDF describes. Raises UnreadableError."""
+def svg_properties(data: bytes) -> Properties:
+    """Properties of the work that an SVG file's RDF describes. Raises UnreadableError.
+
+    A document type without entities is usual in SVG 1.1 and is not followed; a file that declares entities is refused.
+    """
+    if b"<!ENTITY" in data:
+        raise UnreadableError("entities are declared")
     root = _parse(data)
-    found: dict[str, list[str]] = defaultdict(list)
+    found = _Found()
     for rdf in root.iter(_RDF + "RDF"):
         for work in rdf:
-            name = _name(work.tag)
-            if name in ("cc:Work", "rdf:Description") and work.get(_RDF + "about", "") == "":
-                _collect(work, found)
-    return found
+            if name_of(work.tag) in ("cc:Work", "rdf:Description") and not work.get(_ABOUT, ""):
+                found.read(work)
+    return found.properties
 
 
-def _name(tag: object) -> str | None:
+def name_of(tag: object) -> str | None:
+    """`prefix:name` of an element or attribute `{namespace}name`; None where the namespace is none that is read."""
     if not isinstance(tag, str) or not tag.startswith("{"):
         return None
     namespace, _, local = tag[1:].partition("}")
-    prefix = _NAMESPACES.get(namespace)
+    prefix = prefix_of(namespace)
     return f"{prefix}:{local}" if prefix else None
 
 
-def _collect(subject: etree._Element, found: dict[str, list[str]]) -> None:
-    for tag, value in subject.attrib.items():
-        name = _name(tag)
-        if name and not name.startswith("rdf:"):
-            found[name].append(str(value).strip())
-    for element in list(subject)[:MAX_PROPERTIES]:
-        name = _name(element.tag)
-        if name == "plus:Licensor":
-            found["plus:LicensorURL"] += [
-                v for e in element.iter() if _name(e.tag) == "plus:LicensorURL" for v in _values(e)
-            ]
-        elif name:
-            found[name] += _values(element)
+def prefix_of(namespace: str) -> str | None:
+    """This module's prefix for a namespace, in whichever of the spellings that are seen; None for others."""
+    if namespace.startswith("https://"):
+        namespace = "http://" + namespace.removeprefix("https://")
+    return _NAMESPACES.get(namespace.rstrip("/#"))
+
+
+class _Found:
+    """Properties as they are read; more than a bound is refused as a whole, since what is left out could matter."""
+
+    def __init__(self) -> None:
+        self.properties: Properties = defaultdict(list)
+        self._read = 0
+
+    def read(self, subject: etree._Element) -> None:
+        """Attributes and child elements of one description."""
+        self._read += len(subject) + len(subject.attrib)
+        if self._read > MAX_PROPERTIES:
+            raise UnreadableError("too many properties")
+        for tag, value in subject.attrib.items():
+            name = name_of(tag)
+            if name and name in PROPERTIES:
+                self._add(name, [" ".join(str(value).split())])
+        for element in subject:
+            name = name_of(element.tag)
+            if name and name in STRUCTURES:
+                self._structures(element, STRUCTURES[name])
+            elif name and name in PROPERTIES:
+                self._add(name, _values(element))
+
+    def _structures(self, element: etree._Element, part: str) -> None:
+        """The named part of each structure, whether RDF writes it as an element or as an attribute."""
+        for inner in element.iter():
+            if name_of(inner.tag) == part:
+                self._add(part, _values(inner))
+            self._add(
+                part, [" ".join(str(value).split()) for tag, value in inner.attrib.items() if name_of(tag) == part]
+            )
+
+    def _add(self, name: str, values: list[str]) -> None:
+        self.properties[name] += [value for value in values if value]
+        if len(self.properties[name]) > MAX_VALUES:
+            raise UnreadableError(f"too many values of {name}")
 
 
 def _values(element: etree._Element) -> list[str]:
     resource = element.get(_RESOURCE)
     if resource is not None:
         return [resource.strip()]
-    items = [item.get(_RESOURCE) or _text(item) for item in list(element.iter(_LI))[:MAX_PROPERTIES]]
-    if not items:
-        items = [element.get(_RDF + "about") or _text(element)]
-    return [text for item in items if (text := " ".join(item.split()))]
+    items = list(islice(element.iter(_LI), MAX_VALUES + 1)) or [element]
+    return [" ".join(_value(item).split()) for item in items]
 
 
-def _text(element: etree._Element) -> str:
-    return "".join(str(piece) for piece in element.itertext())
+def _value(item: etree._Element) -> str:
+    """Text of an item; else the address that it or something in it names."""
+    text = "".join(str(piece) for piece in item.itertext())
+    if item.get(_RESOURCE) or not text.strip():
+        addresses = (inner.get(_RESOURCE) or inner.get(_ABOUT) for inner in item.iter())
+        return next((address for address in addresses if address), text)
+    return text

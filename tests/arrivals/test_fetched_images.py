@@ -79,13 +79,15 @@ def test_robots_txt_and_opt_outs_are_obeyed_and_stay_as_evidence(place):
     shy = place.hosts.add("shy.example", "/b.png", picture(), headers={"X-Robots-Tag": "noai"})
     a_list(place, [closed, shy])
     place.recipe(LIST, fetch={})
-    build = place.crawl("evidence")
+    build = place.crawl("site_evidence")
     assert outcomes(build) == {closed: "robots_disallowed", shy: "x_robots_tag"}
     assert place.hosts.asked("closed.example") == ["/robots.txt"]
     found = build.read("evidence", "reservation_evidence").to_pylist()
     assert [(row["rule"], row["decision"], row["value"]) for row in found] == [
         ("x_robots_tag", "reserved", "noai: noai")
     ]
+    (own,) = build.read("site_evidence", "reservation_evidence").to_pylist()
+    assert (own["rule"], own["decision"], own["value"]) == ("robots_agents", "reserved", "winnow: Disallow: /")
 
 
 def test_headers_and_robots_txt_of_fetched_images_are_read_for_rights(place):
@@ -94,12 +96,12 @@ def test_headers_and_robots_txt_of_fetched_images_are_read_for_rights(place):
     url = place.hosts.add("pics.example", "/a.png", picture(), headers=license_link)
     a_list(place, [url])
     place.recipe(LIST, fetch={})
-    build = place.crawl("evidence")
+    build = place.crawl("site_evidence")
     (license_row,) = build.read("evidence", "license_evidence").to_pylist()
     assert (license_row["rule"], license_row["spdx_id"]) == ("http_link_image", "CC-BY-4.0")
     (image,) = build.read("crawl", "image").to_pylist()
     assert license_row["record_id"] == image["image_id"]
-    reserved = build.read("evidence", "reservation_evidence").to_pylist()
+    reserved = build.read("site_evidence", "reservation_evidence").to_pylist()
     assert [(row["subject_type"], row["subject_id"]) for row in reserved if row["decision"] == "reserved"]
     records = {row["record_id"]: row for row in build.read("fetch", "record").to_pylist()}
     assert records[image["image_id"]]["file"].startswith("observations/fetch/")
@@ -204,15 +206,15 @@ def test_a_list_that_gets_more_rows_asks_for_the_new_ones_alone_and_keeps_what_h
     urls = pictures(place, "pics.example", 4)
     a_list(place, urls[:3])
     place.recipe(LIST, fetch={})
-    before = place.crawl("evidence")
+    before = place.crawl("site_evidence")
     place.hosts.log.clear()
     a_list(place, urls)
-    after = place.crawl("evidence")
+    after = place.crawl("site_evidence")
     assert sorted(place.hosts.asked("pics.example")) == ["/3.png", "/robots.txt"]
     assert outcomes(after) == dict.fromkeys(urls, "ok")
     hashes = [set(build.read("crawl", "image")["sha256"].to_pylist()) for build in (before, after)]
     assert hashes[0] < hashes[1]
-    rules = [set(b.read("evidence", "reservation_evidence")["rule"].to_pylist()) for b in (before, after)]
+    rules = [set(b.read("site_evidence", "reservation_evidence")["rule"].to_pylist()) for b in (before, after)]
     assert rules[0] == rules[1] != set()
     place.hosts.log.clear()
     a_list(place, urls[1:3])

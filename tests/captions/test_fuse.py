@@ -54,6 +54,7 @@ def test_an_accepted_fusion_says_who_wrote_it_from_what():
         "sample_id": 5, "kind": "fused", "text": GOOD, "model": "scripted@1", "revision": "1",
         "prompt_sha256": PROMPT.sha256, "inputs": ["alt", "synthetic-short"], "status": "ok", "reason": None,
         "score": None, "threshold": None, "tokens": 12, "finish_reason": "stop", "chosen": False,
+        "license": None, "obligations": 0, "model_license": None, "output_terms": None,
     }  # fmt: skip
 
 

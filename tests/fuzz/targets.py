@@ -18,6 +18,7 @@ from tests.crawl.shards import crawl_warc
 from tests.fuzz import corpus
 from tests.fuzz.engine import Target
 from tests.fuzz.mutators import MUTATORS, Mutator, flip_early, json_value, mutate, png_with_true_sums
+from tests.fuzz.rights import check_rights, make_rights
 
 PIXELS = 4_000_000
 SETTINGS = (DecodeSettings(PIXELS), DecodeSettings(PIXELS, longest_side=16, store="resized"),
@@ -220,8 +221,9 @@ TARGETS = {
     "wat": Target(lambda rng: _of(corpus.wats(), rng, WAT_WAYS), check_wat),
     "list": Target(make_list, check_list),
     "tar": Target(lambda rng: _of(corpus.tars(), rng), check_tar),
+    "rights": Target(make_rights, check_rights),
 }
-SHARES = {"warc": 30, "page": 30, "image": 30, "wat": 10, "list": 10, "tar": 10, "shard": 5, "drawing": 1}
+SHARES = {"warc": 30, "page": 30, "image": 30, "wat": 10, "list": 10, "tar": 10, "rights": 10, "shard": 5, "drawing": 1}
 """Of the cases of a run, in proportion."""
 if corpus.draws():
     TARGETS["drawing"] = Target(lambda rng: _of(corpus.DRAWINGS, rng), check_drawing)

@@ -3,7 +3,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from assets.provenance.database import HELPERS, VIEWS, build_database, domains
+from assets.provenance.database import HELPERS, MACROS, VIEWS, build_database
 from assets.provenance.tables import TABLES, describe
 from tests.provenance import tiny_build as t
 
@@ -110,7 +110,7 @@ def test_evidence_of_page_image_site_and_sample_reaches_the_samples_it_is_about(
     found = rows(tiny, "SELECT sample_id, rule FROM sample_evidence ORDER BY ALL")
     page = [(i, rule) for i in (t.A0, t.A1, t.A2, t.A3) for rule in ("page_rel", "tdmrep_meta")]
     site = [(i, "robots_agents") for i in (t.A4, t.A5, t.B0, t.B1)]
-    own = [(t.A0, "figure_rel"), (t.A5, "figure_rel"), (t.A2, "xmp_cc_license")]
+    own = [(t.A0, "figure_rel"), (t.A1, "figure_rel"), (t.A5, "figure_rel"), (t.A2, "xmp_cc_license")]
     other = [(i, "page_rel") for i in (t.B0, t.B1, t.B2, t.B3)]
     assert found == sorted(page + site + own + other)
 
@@ -135,7 +135,7 @@ def test_sources_count_what_each_host_gave(tiny):
 def test_the_attribution_list_takes_the_words_nearest_to_the_picture(tiny):
     found = rows(tiny, "SELECT sample_id, work_title, creator, source, license, required FROM attribution_list")
     assert found == [
-        (t.A0, "Oak", "J. Doe", t.LEAF, "CC-BY-4.0", True),
+        (t.A0, "Oak", "Jane Doe", t.LEAF, "CC-BY-4.0", True),
         (t.A2, None, t.EVIL, t.LEAF, "CC0-1.0", False),
         (t.B0, None, None, "https://archive.example/e", "CC-BY-SA-4.0", True),
     ]
@@ -155,10 +155,22 @@ def test_host_is_read_from_an_address(tiny, url, host):
     assert rows(tiny, "SELECT host(?)", url) == [(host,)]
 
 
-def test_domains_follow_the_public_suffix_list_without_a_network():
-    hosts = ["a.b.co.uk", "b.co.uk", "x.y.example", "localhost", "192.0.2.7", "[::1]", "one.github.io"]
-    expected = ["b.co.uk", "b.co.uk", "y.example", "localhost", "192.0.2.7", "[::1]", "github.io"]
-    assert domains(hosts).to_pylist() == expected
+def test_table_functions_say_what_the_rights_would_be_under_another_policy(tiny):
+    now = dict(rows(tiny, "SELECT sample_id, verdict FROM rights_under('commercial-open')"))
+    assert (now[t.A0], now[t.A4], now[t.A5]) == ("allow", "url_only", "deny")
+    research = dict(rows(tiny, "SELECT sample_id, verdict FROM rights_under('research-eu')"))
+    assert research == now | {t.A5: "allow"}
+    assert rows(tiny, "SELECT conflict, reason FROM rights_under('commercial-open') WHERE sample_id = ?", t.A1) == [
+        (True, "license_allowed")
+    ]
+    assert rows(tiny, "SELECT conflict FROM occurrence_under('commercial-open') WHERE sample_id = ?", t.A1) == [
+        (False,)
+    ]
+
+
+def test_functions_are_there(tiny):
+    found = {name for (name,) in rows(tiny, "SELECT function_name FROM duckdb_functions() WHERE NOT internal")}
+    assert found == {name.partition("(")[0] for name in MACROS}
 
 
 def test_a_decision_leads_to_the_asset_and_fingerprint_that_made_it(tiny):

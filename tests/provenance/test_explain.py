@@ -19,7 +19,7 @@ def test_a_released_sample_is_told_from_crawl_byte_to_release_row(tiny):
     assert "crawl/one.warc.gz at offset 1000, 100 bytes, fetched 2026-03-01T12:00:00Z" in text
     assert "lake/image/one.tar: a.jpg" in text
     assert f"sha256 {t.sha(b'a' * 40).hex()}" in text
-    assert "* fused [ok] by small-llm@2 (Apache-2.0): “An oak leaf from a tree”" in text
+    assert "* fused [ok] by small-llm@2 (Apache-2.0, outputs none): “An oak leaf from a tree”" in text
     assert "concept 0: 3 samples, quota 2; distance to its centroid 0.2000" in text
 
 
@@ -49,7 +49,7 @@ def test_copies_of_the_same_bytes_are_told_with_their_license(tiny):
     story = explain(tiny, t.A0)
     assert story.copy_count == 1
     assert [row["sample_id"] for row in story.copies] == [t.A1]
-    assert f"copy    sample {t.A1}: CC-BY-4.0, allow, decided by page_rel" in render(story)
+    assert f"copy    sample {t.A1}: CC-BY-SA-4.0, allow, decided by figure_rel" in render(story)
 
 
 def test_a_rejected_fusion_says_which_gate(tiny):

@@ -4,7 +4,10 @@ import pytest
 from assets.provenance.questions import answer, list_questions
 from tests.provenance import tiny_build as t
 
-GIVEN = {"sample_id": str(t.A0), "domain": "moon.example", "license": "CC-*", "url_prefix": "https://moon.example/"}
+GIVEN = {
+    "sample_id": str(t.A0), "domain": "moon.example", "license": "CC-*", "url_prefix": "https://moon.example/",
+    "policy": "metadata-only",
+}  # fmt: skip
 
 
 def ask(connection, name, **values):
@@ -101,7 +104,7 @@ def test_attribution(tiny):
     columns = ("sample_id", "title", "author", "source", "license", "license_url", "required")
     found = [tuple(row[name] for name in columns) for row in ask(tiny, "attribution")]
     by = "https://creativecommons.org/licenses/by/4.0/"
-    assert found[0] == (t.A0, "Oak", "J. Doe", t.LEAF, "CC-BY-4.0", by, True)
+    assert found[0] == (t.A0, "Oak", "Jane Doe", t.LEAF, "CC-BY-4.0", by, True)
     assert [row[0] for row in found] == [t.A0, t.A2, t.B0]
 
 
@@ -174,6 +177,24 @@ def test_what_if_a_license_were_denied(tiny):
     [row] = ask(tiny, "what_if_denied", license="CC-BY-SA-*")
     assert (row["file"], row["license"], row["samples"]) == ("00001.tar", "CC-BY-SA-4.0", 1)
     assert sum(row["samples"] for row in ask(tiny, "what_if_denied", license="CC*")) == 3
+
+
+def test_copies_of_one_image_under_two_licenses_are_listed_each_with_its_own(tiny):
+    found = ask(tiny, "license_conflicts")
+    assert [(row["sample_id"], row["license"], row["conflict"], row["verdict"]) for row in found] == [
+        (t.A0, "CC-BY-4.0", True, "allow"), (t.A1, "CC-BY-SA-4.0", True, "allow"),
+    ]  # fmt: skip
+
+
+def test_what_if_the_policy_were_another(tiny):
+    found = ask(tiny, "what_if_policy", policy="metadata-only")
+    columns = ("license", "verdict_now", "verdict_then", "samples", "released")
+    assert {tuple(row[name] for name in columns) for row in found} == {
+        ("CC-BY-4.0", "allow", "url_only", 3, 1), ("CC0-1.0", "allow", "url_only", 1, 1),
+        ("CC-BY-SA-4.0", "allow", "url_only", 2, 1), ("CC-BY-NC-4.0", "deny", "url_only", 1, 0),
+        ("CC-BY-SA-4.0", "deny", "url_only", 1, 0),
+    }  # fmt: skip
+    assert ask(tiny, "what_if_policy", policy="no-such-policy") == []
 
 
 def test_a_takedown_reaches_the_sample_that_stands_for_a_dropped_copy(tiny):

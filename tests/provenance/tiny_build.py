@@ -2,7 +2,7 @@
 
 id  page       image         license            end of its story
 A0  leaf 1     a.jpg (40 B)  CC-BY-4.0, figure  released with image, fused text
-A1  leaf 1     a.jpg         CC-BY-4.0, page    dropped at dedup: copy of A0
+A1  leaf 1     a.jpg         CC-BY-SA-4.0, fig. dropped at dedup: copy of A0; their licenses conflict
 A2  leaf 1     b.png (60 B)  CC0-1.0, XMP       released with image, alt text, fusion rejected
 A3  leaf 1     none          -                  dropped at crawl: not_archived
 A4  moon 2     c.webp (20 B) NONE               released by its address, synthetic text
@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assets.provenance.tables import TABLES, conform
+from assets.rights.policy import load_policy, policy_table
 
 ONE, TWO = 1 << 32, 2 << 32
 A0, A1, A2, A3, A4, A5 = (ONE | i for i in range(6))
@@ -120,6 +121,7 @@ def finding(subject_type, subject_id, rule, spdx_id, record_id, confidence=0.9, 
 
 LICENSES = [
     finding("sample", A0, "figure_rel", "CC-BY-4.0", ONE | 10, 0.8),
+    finding("sample", A1, "figure_rel", "CC-BY-SA-4.0", ONE | 10, 0.8, 700),
     finding("page", ONE | 10, "page_rel", "CC-BY-4.0", ONE | 10, 0.7, 900),
     finding("image", ONE | 12, "xmp_cc_license", "CC0-1.0", ONE | 12, 0.98, 20),
     finding("sample", A5, "figure_rel", "CC-BY-NC-4.0", ONE | 20, 0.8),
@@ -145,9 +147,9 @@ def stated(subject_type, subject_id, field, value, rule="jsonld_image"):
 
 ATTRIBUTIONS = [
     stated("sample", A0, "creator", "Jane Doe"),
-    stated("image", ONE | 11, "creator", "J. Doe", "xmp_creator"),
+    stated("image", ONE | 11, "creator", "J. Doe", "xmp_dc_creator"),
     stated("sample", A0, "title", "Oak"),
-    stated("page", ONE | 10, "creator", "Page Author"),
+    stated("page", ONE | 10, "creator", "Page Author", "page_meta"),
     stated("sample", A2, "creator", EVIL),
     stated("sample", B0, "source_url", "https://archive.example/e"),
 ]
@@ -160,8 +162,8 @@ def right(sample_id, image_license, verdict, reason, decided_by, obligations=0, 
 
 
 RIGHTS = [
-    right(A0, "CC-BY-4.0", "allow", "license_allowed", "figure_rel", 1),
-    right(A1, "CC-BY-4.0", "allow", "license_allowed", "page_rel", 1),
+    right(A0, "CC-BY-4.0", "allow", "license_allowed", "figure_rel", 1, conflict=True),
+    right(A1, "CC-BY-SA-4.0", "allow", "license_allowed", "figure_rel", 3, conflict=True),
     right(A2, "CC0-1.0", "allow", "license_allowed", "xmp_cc_license"),
     right(A4, "NONE", "url_only", "unknown_license", None),
     right(A5, "CC-BY-NC-4.0", "deny", "license_denied", "figure_rel", 5),
@@ -197,9 +199,11 @@ DECISIONS = {
 
 def caption(sample_id, kind, text, status="ok", chosen=False, **more):
     row = {"sample_id": sample_id, "kind": kind, "text": text, "status": status, "chosen": chosen, "inputs": []}
+    row |= {"license": "NONE", "obligations": 0}
     if kind != "alt":
         model = {"synthetic-short": "tagger@1", "fused": "small-llm@2"}[kind]
         row |= {"model": model, "revision": model.partition("@")[2], "prompt_sha256": sha("prompt")}
+        row |= {"model_license": {"tagger@1": "MIT", "small-llm@2": "Apache-2.0"}[model], "output_terms": "none"}
     return {**row, **more}
 
 
@@ -275,14 +279,17 @@ def tables() -> dict[str, pa.Table]:
         {"release_id": RELEASE, "sample_id": i, "file": file, "row": row, "with_image": bytes_too, "caption_kind": kind}
         for i, file, row, bytes_too, kind in sorted(PLACES)
     ]
-    occurrences = [{**row, "caption_terms": None} for row in RIGHTS]
+    occurrences = [{**row, "caption_terms": None, "conflict": False} for row in RIGHTS]
+    twin = {"sha256": sha(BYTES["a.jpg"]), "licenses": ["CC-BY-4.0", "CC-BY-SA-4.0"], "conflict": True}
+    twin |= {"verdict": "allow", "samples": 2}
     rows = {
         "shard": shards, "record": RECORDS, "sample": SAMPLE_ROWS, "image": [image(*pair) for pair in IMAGES.items()],
         "license_evidence": LICENSES, "reservation_evidence": RESERVATIONS, "attribution": ATTRIBUTIONS,
-        "rights": RIGHTS, "occurrence": occurrences, "decision": [row for part in DECISIONS.values() for row in part],
+        "rights": RIGHTS, "occurrence": occurrences, "twin": [twin],
+        "decision": [row for part in DECISIONS.values() for row in part],
         "caption": CAPTIONS, "score": SCORES, "cluster": CLUSTERS, "agent": AGENTS, "license": KNOWN_LICENSES,
         "cluster_member": [dict(zip(("sample_id", "cluster_id", "distance"), m, strict=True)) for m in MEMBERS],
-        "fetch": FETCHES, "release_member": members, "policy": [{"name": "commercial-open", "sha256": sha("policy"), "body": "{}"}],
+        "fetch": FETCHES, "release_member": members, "policy": policy_table(load_policy("commercial-open")).to_pylist(),
     }  # fmt: skip
     return {name: table(name, found) for name, found in rows.items()}
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from assets.release.card import card_html, fusion_sentence, limits, readme
+from assets.release.card import card_html, fusion_sentence, limits, readme, whole_license
 from assets.release.facts import gather
 from assets.release.markup import escape_html, escape_markdown, one_line
 
@@ -75,7 +75,7 @@ def test_the_facts_are_counted_by_hand(facts):
     ]  # fmt: skip
     assert facts.refusals == [("leak", 1)]
     assert facts.formats == [("GIF", 1), ("JPEG", 1), ("PNG", 1)]
-    assert (facts.concepts, facts.alt_missing, facts.conflicts, facts.credited) == (2, 1, 0, 3)
+    assert (facts.concepts, facts.alt_missing, facts.conflicts, facts.credited) == (2, 1, 1, 3)
 
 
 def test_the_mean_similarity_leaves_out_what_is_no_number(facts):
@@ -114,8 +114,16 @@ def test_limits_speak_from_the_numbers(facts):
     assert "1 sample by address only" in told
     assert "2 of 4 captions are the alt text" in told
     assert "The largest host gives 50.0 % of the samples (2 hosts in all)" in told
-    assert "conflict" not in told
+    assert "conflict" not in " ".join(limits(replace(facts, conflicts=0)))
     assert "3 samples with license statements that conflict" in " ".join(limits(replace(facts, conflicts=3)))
+
+
+def test_the_collection_as_a_whole_has_the_licenses_and_obligations_of_all_its_items(facts, card):
+    assert whole_license(facts) == "CC-BY-4.0 AND CC-BY-SA-4.0 AND CC0-1.0"
+    mixed = replace(facts, licenses=[("MIT OR CC0-1.0", None, 1, 1, "no"), ("NONE", None, 1, 0, "no")])
+    assert whole_license(mixed) == "(MIT OR CC0-1.0)"
+    assert whole_license(replace(facts, licenses=[])) is None
+    assert "bound by all of them together: attribution, share-alike" in card
 
 
 def test_the_header_is_yaml_that_hubs_read(card):

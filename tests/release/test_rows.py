@@ -66,7 +66,7 @@ def test_a_credit_line_is_there_where_license_or_author_asks_for_it(assembled):
         )
     )
     by = "CC-BY-4.0 (https://creativecommons.org/licenses/by/4.0/)"
-    assert lines[t.A0] == f"“Oak” by J. Doe, {t.LEAF}, {by}"
+    assert lines[t.A0] == f"“Oak” by Jane Doe, {t.LEAF}, {by}"
     assert lines[t.A2].startswith("Image by =HYPERLINK")
     assert lines[t.A4] is None
     assert lines[t.B0].startswith("Image, https://archive.example/e, CC-BY-SA-4.0 (")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,6 +17,8 @@ from assets.rights.http_rules import read_reservation_metas
 from assets.rights.markup import Page
 from assets.rights.page_rules import Images, mark_outside, read_markup
 from assets.rights.policy import Policy, load_policy
+from assets.rights.site_rules import SiteFile
+from assets.rights.sites import read_site_files, site_evidence
 from assets.rights.structured import read_structured
 from tests.crawl.shards import Crawled, crawl_warc
 
@@ -40,13 +42,23 @@ def shards(tmp_path_factory) -> dict[int, Shard]:
         path = REPOSITORY / "examples" / "crawl" / f"sample-{number:05}.warc.gz"
         crawled = crawl_warc(path, number, folder / f"{number}.tar")
         found[number] = Shard(path, crawled, collect_evidence(Sources(path), number, crawled.record, crawled.sample))
+    files = [file for shard in found.values() for file in read_site_files(shard.evidence.site_file)]
+    for shard in found.values():
+        shard.evidence = with_sites(shard, files)
     return found
+
+
+def with_sites(shard: Shard, files: list[SiteFile]) -> Evidence:
+    """A shard's evidence together with what site files of all shards say of it."""
+    said = site_evidence(files, shard.crawled.record, shard.crawled.sample, shard.evidence.rsl_reference)
+    both = pa.concat_tables([shard.evidence.reservation_evidence, said])
+    return replace(shard.evidence, reservation_evidence=both)
 
 
 @pytest.fixture(scope="session")
 def truth() -> dict[tuple[str, int], dict]:
     """Rows of the crawl's truth by page and position."""
-    with gzip.open(REPOSITORY / "tests" / "data" / "truth.jsonl.gz") as file:
+    with gzip.open(REPOSITORY / "examples" / "crawl" / "truth.jsonl.gz") as file:
         rows = [json.loads(line) for line in file]
     return {(row["page_url"], row["img_index"]): row for row in rows}
 

@@ -1,9 +1,11 @@
 """Policies: read, checked, named in errors, hashed."""
 
+import json
+
 import pytest
 import yaml
 
-from assets.rights.policy import PolicyError, load_policy, policy_path
+from assets.rights.policy import PolicyError, load_policy, policy_path, policy_table
 
 TEXT = policy_path("commercial-open").read_text()
 
@@ -45,7 +47,59 @@ def test_the_hash_is_of_the_content_and_not_of_comments(tmp_path, policy):
     assert load(tmp_path, "# a remark\n" + TEXT).sha256 == policy.sha256
     assert changed(tmp_path, min_confidence=0.8).sha256 != policy.sha256
     assert policy.body["unknown"] == {"NONE": "url_only", "NOASSERTION": "deny"}
-    assert policy.table().num_rows == 1
+
+
+def test_the_table_holds_the_policy_in_force_and_those_that_ship(policy):
+    rows = policy_table(policy).to_pylist()
+    assert [(row["name"], row["in_force"]) for row in rows] == [
+        ("commercial-open", True), ("metadata-only", False), ("research-eu", False),
+    ]  # fmt: skip
+    assert [json.loads(row["body"])["policy"] for row in rows] == [row["name"] for row in rows]
+
+
+def test_a_file_under_a_shipped_name_takes_its_place_in_the_table(tmp_path):
+    rows = policy_table(changed(tmp_path, min_confidence=0.9)).to_pylist()
+    assert [json.loads(row["body"])["min_confidence"] for row in rows if row["name"] == "commercial-open"] == [0.9]
+
+
+@pytest.mark.parametrize(
+    ("name", "spdx_id", "verdict"),
+    [
+        ("research-eu", "CC-BY-NC-ND-4.0", "allow"), ("research-eu", "LicenseRef-CC-BY-unversioned", "url_only"),
+        ("research-eu", "LicenseRef-AllRightsReserved", "url_only"), ("research-eu", "NONE", "url_only"),
+        ("research-eu", "EUPL-1.2", "url_only"), ("metadata-only", "CC0-1.0", "url_only"),
+        ("metadata-only", "CC-BY-NC-4.0", "url_only"), ("metadata-only", "LicenseRef-AllRightsReserved", "deny"),
+        ("metadata-only", "NONE", "url_only"),
+    ],
+)  # fmt: skip
+def test_the_other_presets_judge_license_ids(name, spdx_id, verdict):
+    assert load_policy(name).license_verdict(spdx_id) == verdict
+
+
+def test_a_commercial_purpose_in_the_eu_must_heed_opt_outs(tmp_path):
+    with pytest.raises(
+        PolicyError, match="p.yaml: a commercial purpose in the EU must honor robots-ai and tdmrep: add"
+    ):
+        changed(tmp_path, reservations__honor=["rsl"])
+    assert changed(tmp_path, reservations__honor=[], purpose="research").reservations.honor == []
+    assert changed(tmp_path, reservations__honor=[], jurisdictions=["US"]).reservations.honor == []
+
+
+@pytest.mark.parametrize(
+    ("weights", "terms", "refusal"),
+    [
+        ("Apache-2.0", "none", None),
+        ("CC-BY-NC-4.0", "none", "model_license_denied"),
+        (None, "none", "model_license_denied"),
+        ("MIT", "no-compete", "model_terms_denied"),
+        ("MIT", None, "model_terms_denied"),
+        ("MIT", "openai", "model_terms_denied"),
+        ("MIT", "unheard-of", "model_terms_denied"),
+        ("MIT", "llama-3.1", None),
+    ],
+)
+def test_models_whose_terms_the_policy_refuses_write_no_captions(policy, weights, terms, refusal):
+    assert policy.may_write_captions(weights, terms) == refusal
 
 
 @pytest.mark.parametrize(

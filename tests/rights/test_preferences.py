@@ -5,64 +5,53 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.rights.preferences import (
+    LEGACY_LABELS,
+    USAGE_LABELS,
     content_signal,
     content_usage,
     plus_data_mining,
     robots_directives,
     tdm_reservation,
+    usage_of_directive,
 )
 
 
-@pytest.mark.parametrize(
-    ("value", "current"),
-    [
-        ("train-ai=n", {"ai_train": "reserved"}),
-        ("train-ai=y, search=n", {"ai_train": "allowed", "search": "reserved"}),
-        ('train-ai=y, train-ai, search=n, search="n"', {"ai_train": "unknown", "search": "unknown"}),
-        ("train-ai;allow=n, train-ai=y", {"ai_train": "allowed"}),
-        ("train-ai=n;exceptions=cc-cr-ec", {"ai_train": "reserved"}),
-        ("Train-AI=n", {"ai_train": "unknown"}),
-        ("train-ai=n,", {"ai_train": "unknown"}),
-        ("train-ai = n", {"ai_train": "unknown"}),
-        ("train-ai=no", {"ai_train": "unknown"}),
-        ("other=n", {}),
-    ],
-)
-def test_content_usage_follows_the_draft(value, current):
-    assert dict(content_usage(value)[0]) == current
-
-
-def test_labels_of_older_drafts_are_kept_apart():
-    assert content_usage("tdm=n, train-genai=n") == ([], [("tdm", "reserved"), ("ai_gen_train", "reserved")])
+def test_a_label_belongs_to_the_first_draft_that_defined_it_and_one_in_force_to_none():
+    assert content_usage("search=n, tdm=n, all=n, ai-train=y") == [
+        ("search", "reserved", None),
+        ("tdm", "reserved", "2025-06 draft-ietf-aipref-vocab-01"),
+        ("tdm", "reserved", "2025-09 draft-ietf-aipref-vocab-03"),
+        ("ai_train", "allowed", "2025-10 draft-romm-aipref-contentsignals-00"),
+    ]
+    assert not USAGE_LABELS.keys() & LEGACY_LABELS.keys()
 
 
 def test_content_signal_reads_a_repeated_key_restrictively():
     assert content_signal("search=yes, ai-train=no") == [("ai_train", "reserved"), ("search", "allowed")]
     assert content_signal("ai-train=no, ai-train=yes") == [("ai_train", "reserved")]
-    assert content_signal("ai-train=maybe") == [("ai_train", "unknown")]
+    assert content_signal("ai-train=maybe, ai-train=yes") == [("ai_train", "unknown")]
 
 
 @pytest.mark.parametrize(
     ("values", "binding"),
     [
-        (["noai"], {"noai"}),
-        (["noai, noimageai"], {"noai", "noimageai"}),
-        (["NOAI"], {"noai"}),
-        (["otherbot: noindex, noai"], set()),
-        (["noai, otherbot: noindex"], {"noai"}),
-        (["gptbot: noai"], {"noai"}),
-        (["otherbot: noindex, gptbot: noai"], {"noai"}),
-        (["max-image-preview:large, noai"], {"noai"}),
-        (["unavailable_after: 25 Jun 2030 15:00:00 PST, noai"], {"noai"}),
-        (["noindex", "noai"], {"noai"}),
+        (["noindex", "noai"], {"noindex", "noai"}),
         (["otherbot: noindex", "noai"], {"noai"}),
-        (["noindex"], set()),
-        (["all"], set()),
-        ([""], set()),
+        (["otherbot: noindex, gptbot: noai"], {"noai"}),
+        (["GPTBot: NoAI NoImageAI"], {"noai", "noimageai"}),
+        (["otherbot:", "noai"], {"noai"}),
+        (["otherbot:, noai"], set()),
+        (["https://a.example/noai"], set()),
+        ([], set()),
     ],
 )
 def test_robots_directives_bind_whom_they_address(values, binding):
     assert robots_directives(values, frozenset({"gptbot"})) == binding
+
+
+def test_only_directives_about_ai_reserve_training():
+    usages = {name: usage_of_directive(name) for name in ("noai", "noimageai", "noindex", "noimageindex", "none")}
+    assert {name for name, usage in usages.items() if usage != "index"} == {"noai", "noimageai"}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The sample crawl against its truth, and every finding's byte range read again."""
 
 from collections import Counter, defaultdict
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -8,7 +9,10 @@ from selectolax.lexbor import LexborHTMLParser
 
 from assets.crawl.warc import read_record
 from assets.rights.policy import load_policy
-from assets.rights.verdict import occurrences
+from assets.rights.sites import read_site_files
+from assets.rights.twins import twins
+from assets.rights.verdict import final_rights, occurrences
+from tests.rights.conftest import table, with_sites
 
 SVG_THAT_STATES_A_LICENSE = "http://oddfiles.example/files.html"
 """Its drawing.svg says CC public domain in its metadata; the truth was written from the page and says NONE."""
@@ -25,7 +29,7 @@ def judged(shards, truth) -> list[tuple[dict, dict, dict]]:
         sample = shard.crawled.sample
         # Undecodable images are judged here too: a statement does not depend on whether the picture opens.
         sample = sample.set_column(sample.schema.get_field_index("image_id"), "image_id", sample["sample_id"])
-        image = pa.table({"image_id": sample["sample_id"]})
+        image = table("image", [{"image_id": sample_id} for sample_id in sample["sample_id"].to_pylist()])
         found = shard.evidence
         tables = (found.license_evidence, found.reservation_evidence, found.attribution)
         by_id = {row["sample_id"]: row for row in sample.to_pylist()}
@@ -142,6 +146,8 @@ def test_the_same_crawl_gives_the_same_evidence(shards):
 
     shard = shards[3]
     again = collect_evidence(Sources(shard.path), 3, shard.crawled.record, shard.crawled.sample)
+    files = [file for every in shards.values() for file in read_site_files(every.evidence.site_file)]
+    again = with_sites(replace(shard, evidence=again), files)
     assert again.license_evidence.equals(shard.evidence.license_evidence)
     assert again.reservation_evidence.equals(shard.evidence.reservation_evidence)
     assert again.attribution.equals(shard.evidence.attribution)
@@ -163,3 +169,30 @@ def test_authors_are_found_where_the_truth_names_them(shards, truth):
                 )
     assert known > 400
     assert missed / known < 0.5
+
+
+def test_copies_of_one_image_keep_the_license_of_their_place_and_a_silent_one_gains_nothing(shards):
+    policy = load_policy("commercial-open")
+    made, hashes = [], []
+    for shard in shards.values():
+        found, crawled = shard.evidence, shard.crawled
+        tables = (found.license_evidence, found.reservation_evidence, found.attribution)
+        made.append(occurrences(crawled.sample, crawled.image, *tables, policy))
+        sample, image = crawled.sample.select(["sample_id", "image_id"]), crawled.image.select(["image_id", "sha256"])
+        hashes.append(sample.join(image, "image_id", join_type="inner").select(["sample_id", "sha256"]))
+    occurrence, sha256 = pa.concat_tables(made), pa.concat_tables(hashes)
+    twin = twins(occurrence, sha256)
+    rights, _ = final_rights(occurrence, sha256, twin, policy)
+    alone = {row["sample_id"]: row for row in occurrence.to_pylist()}
+    copies = defaultdict(list)
+    of_sample = dict(zip(*(sha256[name].to_pylist() for name in ("sample_id", "sha256")), strict=True))
+    for row in rights.to_pylist():
+        copies[of_sample[row["sample_id"]]].append(row)
+    several = [rows for rows in copies.values() if len({row["image_license"] for row in rows}) > 1]
+    for rows in several:
+        assert [row["image_license"] for row in rows] == [alone[row["sample_id"]]["image_license"] for row in rows]
+    # In this crawl the other copy is silent each time: that is no conflict, and what is allowed here is not there.
+    assert len(several) == 11
+    assert {(row["image_license"] == "NONE", row["verdict"], row["conflict"]) for rows in several for row in rows} == {
+        (True, "url_only", False), (False, "allow", False),
+    }  # fmt: skip
