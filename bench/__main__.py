@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench import decoding, fetching, near_duplicates, quotas, warc_reading
+from bench import decoding, fetching, near_duplicates, page_rights, quotas, verdicts, warc_reading
 
 INTRODUCTION = """# Benchmarks
 
@@ -16,7 +16,8 @@ shared machine of 2 cores while other work was running: compare within a row, no
 def main() -> None:
     """Measure and write."""
     page = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
-    sections = [part.main() for part in (warc_reading, fetching, decoding, near_duplicates, quotas)]
+    parts = (warc_reading, fetching, decoding, page_rights, verdicts, near_duplicates, quotas)
+    sections = [part.main() for part in parts]
     page.write_text("\n\n".join([INTRODUCTION.strip(), *sections]) + "\n", encoding="utf-8")
     print(f"written: {page.name}")
 

@@ -209,7 +209,15 @@ def shorten(value: str) -> str:
 
 def _table(name: str, rows: set[tuple]) -> pa.Table:
     schema = TABLES[name].schema
-    ordered = sorted(rows, key=lambda row: tuple((value is not None, value) for value in row))
+    ordered = _in_order(rows)
     columns = list(zip(*ordered, strict=True)) if ordered else [()] * len(schema)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
     return conform(name, pa.Table.from_arrays(arrays, schema=schema))
+
+
+def _in_order(rows: set[tuple]) -> list[tuple]:
+    """Rows sorted, what is missing first; asked for row by row only where something missing meets a value."""
+    try:
+        return sorted(rows)
+    except TypeError:
+        return sorted(rows, key=lambda row: tuple((value is not None, value) for value in row))
