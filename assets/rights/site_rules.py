@@ -253,11 +253,6 @@ def _chunks(names: list[str]) -> Iterator[str]:
         yield text
 
 
-def agents_in(value: str) -> set[str]:
-    """Agents that a robots finding's value names, lower case."""
-    return {name.strip().lower() for name in value.partition(":")[0].split(",")}
-
-
 def _read_ai_txt(file: SiteFile, paths: Paths, findings: Findings, agents: Sequence[str]) -> None:
     """Spawning's ai.txt: like robots.txt, with patterns of file names. Another format of that name has no groups."""
     if not file.found or not paths or b"<html" in file.body[:2000].lower():
