@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -43,7 +44,7 @@ def ask(home: str, query: str, arguments: Sequence[str]) -> tuple[list[str], lis
         try:
             result = connection.execute(query, values) if values else connection.execute(query)
             return [column[0] for column in result.description], result.fetchall()
-        except duckdb.Error as error:
+        except (duckdb.Error, RuntimeError, UnicodeError) as error:
             raise BuildError(f"the query was refused: {error}") from error
 
 
@@ -60,8 +61,10 @@ def what_if(home: str, name_or_path: str) -> tuple[list[str], list[tuple[Any, ..
     from assets.rights.policy import load_policy
     from assets.rights.terms import policy_relations
 
-    policy = load_policy(name_or_path)
     with connect(home) as connection:
+        recipes = connection.execute("SELECT recipe FROM build ORDER BY completed_at DESC LIMIT 1").fetchall()
+        fetch = json.loads(recipes[0][0] or "{}").get("fetch") if recipes else None
+        policy = load_policy(name_or_path).heeding((fetch or {}).get("robots_token", ""))
         stated = connection.execute("SELECT DISTINCT spdx_id FROM license_evidence").fetchall()
         relations = policy_relations([policy], [spdx_id for (spdx_id,) in stated])
         for name in ("policy_setting", "policy_term"):

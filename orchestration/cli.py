@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+SAMPLE = click.IntRange(0, 2**64 - 1)
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -202,7 +203,7 @@ def what_if(policy: str, as_csv: bool, home: str) -> None:
 
 
 @main.command()
-@click.argument("sample_id", type=int)
+@click.argument("sample_id", type=SAMPLE)
 @_home_option
 def explain(sample_id: int, home: str) -> None:
     """Tell one sample's story: crawl file and offset, texts, license findings, every decision, captions, release."""
@@ -213,7 +214,9 @@ def explain(sample_id: int, home: str) -> None:
 
 @main.command()
 @click.argument("recipe", required=False)
-@click.option("--sample", "samples", type=int, multiple=True, metavar="SAMPLE_ID", help="Findings about this sample.")
+@click.option(
+    "--sample", "samples", type=SAMPLE, multiple=True, metavar="SAMPLE_ID", help="Findings about this sample."
+)
 @click.option("--count", type=click.IntRange(1), help="So many findings, drawn by hash: the same ones every time.")
 @click.option("--all", "everything", is_flag=True, help="All findings.")
 @_home_option

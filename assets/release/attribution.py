@@ -55,16 +55,16 @@ ATTRIBUTED = f"""
 Different values of one rank are joined with `; `. `{samples}` stands for the relation of samples."""
 
 LICENSE_ADDRESSES = """
-    SELECT image_license, string_agg(canonical_url, ' ' ORDER BY spdx_id) AS license_url
-    FROM (SELECT DISTINCT image_license FROM rights)
-    JOIN license ON list_contains(regexp_split_to_array(image_license, '[() ]+'), spdx_id)
-    GROUP BY image_license
+    SELECT expression, string_agg(canonical_url, ' ' ORDER BY spdx_id) AS license_url
+    FROM (SELECT image_license AS expression FROM rights UNION SELECT text_license FROM rights)
+    JOIN license ON list_contains(regexp_split_to_array(expression, '[() ]+'), spdx_id)
+    GROUP BY expression
 """
 """SQL: addresses of the licenses in each expression, as their publishers write them."""
 
 COLUMNS = (
     "key", "file", "work_title", "creator", "credit", "copyright_notice", "source", "page_url", "license",
-    "license_url", "changes", "attribution",
+    "license_url", "text_license", "text_license_url", "changes", "attribution",
 )  # fmt: skip
 UNCHANGED = "none: bytes as crawled"
 ADDRESS_ONLY = "none: address only"
@@ -74,14 +74,23 @@ def credit_line(row: Mapping[str, Any]) -> str:
     """Title, author, source and license in one line; what nobody stated is left out.
 
     Args:
-        row: work_title, creator, credit, copyright_notice, source_url, page_url, url, image_license, license_url.
+        row: work_title, creator, credit, copyright_notice, source_url, page_url, url, image_license, license_url,
+            text_license, text_license_url.
     """
     author = row["creator"] or row["credit"] or row["copyright_notice"]
     work = f"“{row['work_title']}”" if row["work_title"] else "Image"
-    terms = "no license stated" if row["image_license"] in (None, "NONE", "NOASSERTION") else row["image_license"]
-    address = f" ({row['license_url']})" if row["license_url"] and terms == row["image_license"] else ""
+    terms = _terms(row["image_license"], row["license_url"]) or "no license stated"
+    words = _terms(row["text_license"], row["text_license_url"])
+    also = f"; words from {row['page_url']}, {words}" if words and row["text_license"] != row["image_license"] else ""
     by = f" by {author}" if author else ""
-    return f"{work}{by}, {row['source_url'] or row['page_url'] or row['url']}, {terms}{address}"
+    return f"{work}{by}, {row['source_url'] or row['page_url'] or row['url']}, {terms}{also}"
+
+
+def _terms(license: str | None, address: str | None) -> str | None:
+    """A license and where it is to be read; None where none is stated."""
+    if license in (None, "NONE", "NOASSERTION"):
+        return None
+    return f"{license} ({address})" if address else license
 
 
 def attribution_csv(rows: pa.Table, members: pa.Table) -> str:

@@ -144,9 +144,8 @@ def _licenses(facts: Facts) -> list[Block]:
 
 
 def whole_license(facts: Facts) -> str | None:
-    """The license of the collection as a whole: that of every item, joined by AND; None where none is stated."""
-    stated = sorted({row[0] for row in facts.licenses} - {"NONE", "NOASSERTION"})
-    return " AND ".join(f"({name})" if " " in name else name for name in stated) or None
+    """The license of the collection as a whole: that of every image and text, joined by AND; None where none is stated."""
+    return " AND ".join(f"({name})" if " " in name else name for name in facts.stated) or None
 
 
 def _captions(facts: Facts) -> list[Block]:
@@ -154,6 +153,8 @@ def _captions(facts: Facts) -> list[Block]:
     blocks: list[Block] = [Grid(columns, facts.captions), Text(fusion_sentence(facts))]
     if facts.refusals:
         blocks.append(Grid(["why a fusion was refused", "fusions"], facts.refusals))
+    if facts.not_adapted:
+        blocks.append(Grid(["why a text was not put to the model", "samples"], facts.not_adapted))
     return blocks
 
 
@@ -162,7 +163,9 @@ def fusion_sentence(facts: Facts) -> str:
     fused = [row for row in facts.captions if row[0] == "fused"]
     accepted, rejected, skipped, failed = (sum(row[place] for row in fused) for place in (2, 3, 4, 5))
     asked = accepted + rejected + failed
-    left_out = f" {skipped:,} samples were not asked for and keep a fallback." if skipped else ""
+    skipped -= sum(samples for _, samples in facts.not_adapted)
+    were = "was" if skipped == 1 else "were"
+    left_out = f" {_count(skipped, 'sample')} {were} not asked for, and a fallback stays." if skipped else ""
     if not asked:
         return f"No fusion was asked for.{left_out}"
     passed, refused = 100 * accepted / asked, 100 * (rejected + failed) / asked

@@ -10,6 +10,8 @@ import duckdb
 import pyarrow as pa
 
 from assets.provenance.tables import STAGES, TABLES
+from assets.rights.combining import REASONS
+from assets.rights.policy import MODEL_REFUSALS
 
 Rows = list[tuple[Any, ...]]
 
@@ -39,6 +41,8 @@ class Facts:
         mean_similarity: mean cosine of image and source text; None without scores.
         conflicts: samples of the release whose license statements conflict.
         credited: samples with a credit line.
+        stated: every license of an image, of the words around it or of a caption in the release.
+        not_adapted: term by which a text was not put to the language model, and samples.
     """
 
     samples: int
@@ -61,6 +65,8 @@ class Facts:
     mean_similarity: float | None
     conflicts: int
     credited: int
+    stated: list[str]
+    not_adapted: Rows
 
 
 USED = ("shard", "decision", "rights", "caption", "agent", "policy")
@@ -103,6 +109,8 @@ def gather(rows: pa.Table, tables: Mapping[str, pa.Table], threads: int = 2) -> 
             obligations=_bits(obligations),
             captions=ask(_CAPTIONS),
             refusals=ask(_REFUSALS),
+            stated=[license for (license,) in ask(_STATED)],
+            not_adapted=ask(_NOT_ADAPTED),
             agents=ask("SELECT name, kind, revision, license, output_terms FROM agent ORDER BY kind, agent_id"),
             formats=ask(_FORMATS),
             languages=ask("SELECT language, count(*) n FROM released GROUP BY ALL ORDER BY n DESC, language"),
@@ -143,5 +151,9 @@ _CAPTIONS = """SELECT c.kind, c.model, count(*) FILTER (c.status = 'ok'), count(
 FROM caption c LEFT JOIN released r USING (sample_id) GROUP BY ALL ORDER BY c.kind, c.model"""
 _REFUSALS = """SELECT coalesce(reason, status), count(*) AS n FROM caption
 WHERE kind = 'fused' AND status IN ('rejected', 'failed') GROUP BY ALL ORDER BY n DESC, 1"""
+_STATED = """SELECT license FROM (SELECT DISTINCT unnest([image_license, text_license, caption_license]) AS license FROM released)
+WHERE license NOT IN ('NONE', 'NOASSERTION') ORDER BY license"""
+_NOT_ADAPTED = f"""SELECT reason, count(*) AS n FROM caption
+WHERE kind = 'fused' AND status = 'skipped' AND reason IN {(*REASONS, *MODEL_REFUSALS)} GROUP BY ALL ORDER BY n DESC, 1"""
 _FORMATS = """SELECT image_format, count(*) AS n FROM released
 WHERE status = 'success' GROUP BY ALL ORDER BY n DESC, 1"""

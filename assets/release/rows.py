@@ -44,6 +44,7 @@ COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "image_license": (TEXT, "SPDX id or expression; NONE where the page states none"),
     "license_url": (TEXT, "the license's own address; of an expression those of all its licenses"),
     "text_license": (TEXT, "license of the words around the image"),
+    "text_license_url": (TEXT, "its own address; of an expression those of all its licenses"),
     "caption_license": (TEXT, "license that the words of `caption` come under; NONE where none was stated"),
     "caption_model_license": (TEXT, "license of the weights of the model that wrote `caption`; null for alt"),
     "caption_terms": (TEXT, "terms that model puts on its outputs; `none` where it claims none; null for alt"),
@@ -168,7 +169,7 @@ def _complete(rows: pa.Table) -> pa.Table:
 _MADE_FROM = ["sample_id", "sha256", "source_text", "verdict", "attribution_needed"]
 _CREDITED = [
     "work_title", "creator", "credit", "copyright_notice", "source_url", "page_url", "url", "image_license",
-    "license_url",
+    "license_url", "text_license", "text_license_url",
 ]  # fmt: skip
 
 _JOIN = f"""
@@ -202,14 +203,15 @@ SELECT
     r.image_license, r.text_license, c.license AS caption_license, c.model_license AS caption_model_license,
     c.output_terms AS caption_terms, (r.obligations | coalesce(c.obligations, 0))::USMALLINT AS obligations,
     r.verdict, r.reservation,
-    l.license_url,
+    l.license_url, tl.license_url AS text_license_url,
     a.work_title, a.creator, a.credit, a.source_url, a.copyright_notice,
     (r.obligations | coalesce(c.obligations, 0)) & 1 = 1 OR a.creator IS NOT NULL OR a.credit IS NOT NULL AS attribution_needed,
     v.similarity, v.scores, m.cluster_id, m.distance AS cluster_distance
 FROM candidate JOIN sample s USING (sample_id)
 LEFT JOIN image i USING (image_id)
 LEFT JOIN rights r ON r.sample_id = s.sample_id
-LEFT JOIN addressed l ON l.image_license = r.image_license
+LEFT JOIN addressed l ON l.expression = r.image_license
+LEFT JOIN addressed tl ON tl.expression = r.text_license
 LEFT JOIN chosen c ON c.sample_id = s.sample_id
 LEFT JOIN accepted w ON w.sample_id = s.sample_id
 LEFT JOIN scored v ON v.sample_id = s.sample_id

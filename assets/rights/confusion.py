@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import reprlib
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -88,6 +89,7 @@ def _lines(stream: BinaryIO, name: str) -> Iterator[tuple[int, bytes]]:
 def _truth(line: bytes, place: str) -> Truth | None:
     try:
         row = json.loads(line)
+        json.dumps(row, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise TruthError(f"{place}: it is no JSON object: {error}") from error
     if not isinstance(row, dict):
@@ -96,18 +98,24 @@ def _truth(line: bytes, place: str) -> Truth | None:
         return None
     page_url, position, reservation = row.get("page_url"), row.get("img_index"), row.get("reservation")
     if not isinstance(page_url, str):
-        raise TruthError(f"{place}: page_url must be a text, not {page_url!r}")
+        raise TruthError(f"{place}: page_url must be a text, not {reprlib.repr(page_url)}")
     if not isinstance(position, int) or isinstance(position, bool) or position < 0:
-        raise TruthError(f"{place}: img_index must be the number of the <img> in its page, from 0, not {position!r}")
+        raise TruthError(
+            f"{place}: img_index must be the number of the <img> in its page, from 0, not {reprlib.repr(position)}"
+        )
     if reservation is not None and reservation not in RESERVATIONS:
-        raise TruthError(f"{place}: reservation must be one of {', '.join(RESERVATIONS)}, not {reservation!r}")
+        raise TruthError(
+            f"{place}: reservation must be one of {', '.join(RESERVATIONS)}, not {reprlib.repr(reservation)}"
+        )
     license_, also, attribution = row.get("licence"), row.get("licence_also_ok"), row.get("attribution")
     if license_ is not None and not isinstance(license_, str):
-        raise TruthError(f"{place}: licence must be a text, not {license_!r}")
+        raise TruthError(f"{place}: licence must be a text, not {reprlib.repr(license_)}")
     if not isinstance(also, list | None) or any(not isinstance(item, str) for item in also or ()):
-        raise TruthError(f"{place}: licence_also_ok must be a list of texts, not {also!r}")
+        raise TruthError(f"{place}: licence_also_ok must be a list of texts, not {reprlib.repr(also)}")
     if not isinstance(attribution, dict | None):
-        raise TruthError(f"{place}: attribution must be an object with creator, credit and source, not {attribution!r}")
+        raise TruthError(
+            f"{place}: attribution must be an object with creator, credit and source, not {reprlib.repr(attribution)}"
+        )
     stated = {key: value for key, value in (attribution or {}).items() if key in _FIELDS and isinstance(value, str)}
     stated = {key: value for key, value in stated.items() if value.strip()}
     return Truth(page_url, position, license_, tuple(also or ()), reservation, stated)

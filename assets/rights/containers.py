@@ -9,46 +9,19 @@ from __future__ import annotations
 import binascii
 import re
 import struct
-import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 
-import brotli
-
-MAX_BLOCK = 1 << 20
-"""A larger metadata block is not read; real ones are a few kilobytes."""
-
-MAX_LARGE = 8 * MAX_BLOCK
-"""The same for extended XMP, which holds depth maps; for SVG files; and for everything inflated from one file."""
+from assets.rights.blocks import EXIF, MAX_BLOCK, MAX_LARGE, MAX_STEPS, Block, bounded, inflated, spent
+from assets.rights.boxes import box_blocks
 
 MAX_BLOCKS = 4096
-MAX_STEPS = 1 << 18
-"""Sub-blocks of a GIF that are walked."""
+MAX_EXTENSIONS = 16
+"""Extended XMP packets of a JPEG file that are told apart; a file has one."""
 
 _XMP_JPEG = b"http://ns.adobe.com/xap/1.0/\0"
 _XMP_EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
 _PHOTOSHOP = b"Photoshop 3.0\0"
-_EXIF = b"Exif\0\0"
-_C2PA_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Metadata in a file.
-
-    Attributes:
-        kind: xmp, exif, iptc, text, comment, svg, c2pa, or other for what is not told apart.
-        data: its bytes, decompressed, without the container's framing; None where it is too large or broken.
-        start: range in the file, of the block with its framing.
-        key: keyword of a PNG text chunk; format of a comment; `extended:` and GUID of extended XMP.
-    """
-
-    kind: str
-    data: bytes | None
-    start: int
-    end: int
-    key: str = ""
 
 
 def metadata_blocks(data: bytes) -> list[Block]:
@@ -73,24 +46,45 @@ def _blocks(data: bytes) -> Iterator[Block]:
         yield from _tiff(data)
         yield from _packets(data)
     elif data[4:8] in (b"ftyp", b"JXL ", b"jP  "):
-        yield from _boxes(data)
+        yield from box_blocks(data)
         yield from _packets(data)
-    elif b"<svg" in data[:65536]:
-        yield from _svg(data)
     else:
-        yield from _packets(data)
+        element = _first_element(data)
+        if element == b"svg":
+            yield from _svg(data)
+        elif element in _NO_PAGE:
+            yield from _packets(data)
 
 
-def _bounded(data: bytes, start: int, end: int, limit: int = MAX_BLOCK) -> bytes | None:
-    """Bytes of a range; None where it is too long or the file ends before it."""
-    return data[start:end] if end - start <= limit and end <= len(data) else None
+_ASIDE = re.compile(rb"<!--.*?(?:-->|\Z)|<\?[^>]*(?:>|\Z)", re.S)
+_ELEMENT = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)")
+_NO_PAGE = (b"", b"xmpmeta", b"xapmeta", b"RDF")
+"""First elements of what may be searched for XMP: none, as in formats not known here, or those of a bare packet."""
+
+
+def _first_element(data: bytes) -> bytes:
+    """Name of the first element, without prefix, of bytes that begin as markup in any encoding; empty for others.
+
+    What declares entities before it counts as SVG, which refuses them: they could hide the element.
+    """
+    head = data[:65536].replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")
+    if not head.startswith(b"<"):
+        return b""
+    head = _ASIDE.sub(b"", head)
+    element = _ELEMENT.search(head)
+    if b"<!ENTITY" in head[: element.start() if element else None]:
+        return b"svg"
+    return element[1] if element else b""
 
 
 def _jpeg(data: bytes) -> Iterator[Block]:
     """Segments up to the first scan (ISO/IEC 10918-1, annex B); those that go together are joined at the end."""
-    joined = _Joined(data)
+    joined, steps = _Joined(data), iter(range(MAX_STEPS))
     position = 2
     while position + 4 <= len(data) and data[position] == 0xFF:
+        if next(steps, None) is None:
+            yield Block("other", None, position, len(data))
+            break
         marker = data[position + 1]
         if marker in (0x01, 0xFF) or 0xD0 <= marker <= 0xD7:
             position += 1 if marker == 0xFF else 2
@@ -99,18 +93,18 @@ def _jpeg(data: bytes) -> Iterator[Block]:
         start, end = position + 4, position + 2 + length
         if marker in (0xDA, 0xD9) or length < 2:
             break
-        if marker == 0xE1 and data.startswith(_EXIF, start):
-            yield Block("exif", _bounded(data, start + len(_EXIF), end), position, min(end, len(data)))
+        if marker == 0xE1 and data.startswith(EXIF, start):
+            yield Block("exif", bounded(data, start + len(EXIF), end), position, min(end, len(data)))
         elif marker == 0xE1 and data.startswith(_XMP_JPEG, start):
-            yield Block("xmp", _bounded(data, start + len(_XMP_JPEG), end), position, min(end, len(data)))
+            yield Block("xmp", bounded(data, start + len(_XMP_JPEG), end), position, min(end, len(data)))
         elif marker == 0xE1 and data.startswith(_XMP_EXTENSION, start):
             joined.extended_xmp(position, end)
         elif marker == 0xEB and data.startswith(b"JP", start):
             joined.jumbf(position, end)
         elif marker == 0xED and data.startswith(_PHOTOSHOP, start):
-            yield from _photoshop(data, start + len(_PHOTOSHOP), min(end, len(data)))
+            yield from _photoshop(data, start + len(_PHOTOSHOP), min(end, len(data)), steps)
         elif marker == 0xFE:
-            yield Block("comment", _bounded(data, start, end), position, min(end, len(data)), "jpeg")
+            yield Block("comment", bounded(data, start, end), position, min(end, len(data)), "jpeg")
         position = end
     yield from joined.blocks()
 
@@ -132,6 +126,9 @@ class _Joined:
             return
         size, offset = struct.unpack_from(">II", self._data, start + 32)
         key = ("xmp", self._data[start : start + 32])
+        if key not in self._sizes and len(self._sizes) >= MAX_EXTENSIONS:
+            self._add(("xmp", b""), position, end, None, 0)
+            return
         self._sizes.setdefault(key, size)
         self._add(key, position, end, offset, start + 40)
 
@@ -172,9 +169,12 @@ def _contiguous(pieces: list[tuple[int, bytes]], size: int) -> bool:
     return at == size
 
 
-def _photoshop(data: bytes, position: int, end: int) -> Iterator[Block]:
-    """IPTC among Photoshop's image resources."""
+def _photoshop(data: bytes, position: int, end: int, steps: Iterator[int]) -> Iterator[Block]:
+    """IPTC among Photoshop's image resources, as far as there are steps for the file."""
     while position + 12 <= end and data.startswith(b"8BIM", position):
+        if next(steps, None) is None:
+            yield Block("iptc", None, position, end)
+            return
         resource = struct.unpack_from(">H", data, position + 4)[0]
         name = data[position + 6]
         size_at = position + 6 + (name + 2 & ~1)
@@ -189,20 +189,23 @@ def _photoshop(data: bytes, position: int, end: int) -> Iterator[Block]:
 
 
 def _png(data: bytes) -> Iterator[Block]:
-    position, left = 8, MAX_LARGE
+    position, left, steps = 8, MAX_LARGE, iter(range(MAX_STEPS))
     while position + 8 <= len(data):
+        if next(steps, None) is None:
+            yield Block("other", None, position, len(data))
+            return
         size, kind = struct.unpack_from(">I4s", data, position)
         start, end = position + 8, position + 8 + size
         place = (position, min(end + 4, len(data)))
         if kind == b"IEND":
             return
         if kind == b"eXIf":
-            yield Block("exif", _bounded(data, start, end), *place)
+            yield Block("exif", bounded(data, start, end), *place)
         elif kind == b"caBX":
-            yield Block("c2pa", _bounded(data, start, end, len(data)), *place)
+            yield Block("c2pa", bounded(data, start, end, len(data)), *place)
         elif kind in (b"tEXt", b"zTXt", b"iTXt"):
-            block = _text_chunk(kind, _bounded(data, start, end), *place, min(left, MAX_BLOCK))
-            left -= _spent(block.data) if kind != b"tEXt" else 0
+            block = _text_chunk(kind, bounded(data, start, end), *place, min(left, MAX_BLOCK))
+            left -= spent(block.data) if kind != b"tEXt" else 0
             yield block
         position = end + 4
 
@@ -215,7 +218,7 @@ def _text_chunk(kind: bytes, chunk: bytes | None, start: int, end: int, limit: i
         rest = rest[2:].partition(b"\0")[2].partition(b"\0")[2]
     elif compressed:
         rest = rest[1:]
-    text = _inflated(rest, limit) if compressed else rest
+    text = inflated(rest, limit) if compressed else rest
     if kind != b"iTXt" and text is not None:
         text = text.decode("latin-1").encode("utf-8")
     name = key[:79].decode("latin-1")
@@ -223,35 +226,22 @@ def _text_chunk(kind: bytes, chunk: bytes | None, start: int, end: int, limit: i
     return Block("xmp" if name == "XML:com.adobe.xmp" else "text", whole, start, end, name)
 
 
-def _spent(text: bytes | None) -> int:
-    """What a text took of the bound for the whole file; one that was given up took as much as it could."""
-    return MAX_BLOCK if text is None else len(text)
-
-
-def _inflated(data: bytes, limit: int) -> bytes | None:
-    if limit <= 0:
-        return None
-    inflater = zlib.decompressobj()
-    try:
-        text = inflater.decompress(data, limit)
-    except zlib.error:
-        return None
-    return text if inflater.eof else None
-
-
 def _webp(data: bytes) -> Iterator[Block]:
-    position = 12
+    position, steps = 12, iter(range(MAX_STEPS))
     while position + 8 <= len(data):
+        if next(steps, None) is None:
+            yield Block("other", None, position, len(data))
+            return
         kind, size = struct.unpack_from("<4sI", data, position)
         start, end = position + 8, position + 8 + size
         place = (position, min(end, len(data)))
         if kind == b"XMP ":
-            yield Block("xmp", _bounded(data, start, end), *place)
+            yield Block("xmp", bounded(data, start, end), *place)
         elif kind == b"EXIF":
-            exif = _bounded(data, start, end)
-            yield Block("exif", exif and exif.removeprefix(_EXIF), *place)
+            exif = bounded(data, start, end)
+            yield Block("exif", exif and exif.removeprefix(EXIF), *place)
         elif kind == b"C2PA":
-            yield Block("c2pa", _bounded(data, start, end, len(data)), *place)
+            yield Block("c2pa", bounded(data, start, end, len(data)), *place)
         position = end + size % 2
 
 
@@ -297,17 +287,18 @@ def _tiff(data: bytes) -> Iterator[Block]:
     yield Block("exif", data, 0, len(data))
     for tag, _, start, end in directory(data):
         if tag == 0x83BB:
-            yield Block("iptc", _bounded(data, start, end), start, min(end, len(data)))
+            yield Block("iptc", bounded(data, start, end), start, min(end, len(data)))
         elif tag == 0x8649:
-            yield from _photoshop(data, start, min(end, len(data)))
+            yield from _photoshop(data, start, min(end, len(data)), iter(range(MAX_STEPS)))
         elif tag == 0xCD41:
-            yield Block("c2pa", _bounded(data, start, end, len(data)), start, min(end, len(data)))
+            yield Block("c2pa", bounded(data, start, end, len(data)), start, min(end, len(data)))
 
 
 def _svg(data: bytes) -> Iterator[Block]:
     """The whole file, where it holds RDF or might hide some behind an entity; and a C2PA manifest in it."""
-    if b"rdf-syntax-ns" in data or b"<!ENTITY" in data:
-        yield Block("svg", _bounded(data, 0, len(data), MAX_LARGE), 0, len(data))
+    plain = data.replace(b"\0", b"")
+    if b"rdf-syntax-ns" in plain or b"<!ENTITY" in plain:
+        yield Block("svg", bounded(data, 0, len(data), MAX_LARGE), 0, len(data))
     start = data.find(b"<c2pa:manifest")
     if start >= 0:
         end = data.find(b"</c2pa:manifest>", start)
@@ -317,47 +308,6 @@ def _svg(data: bytes) -> Iterator[Block]:
             yield Block("c2pa", binascii.a2b_base64(text), start, end)
         except binascii.Error:
             yield Block("c2pa", None, start, end)
-
-
-def _boxes(data: bytes) -> Iterator[Block]:
-    """Boxes at the top of AVIF, HEIC, JPEG XL and JPEG 2000 files; an Exif item of the first two by its header."""
-    position, left = 0, MAX_LARGE
-    while position + 8 <= len(data):
-        size, kind = struct.unpack_from(">I4s", data, position)
-        start = position + 8
-        if size == 1 and position + 16 <= len(data):
-            size, start = struct.unpack_from(">Q", data, start)[0], position + 16
-        end = position + size if size else len(data)
-        if end < start:
-            return
-        place = (position, min(end, len(data)))
-        if kind == b"Exif":
-            yield Block("exif", _bounded(data, start + 4, end), *place)
-        elif kind == b"brob" and data[start : start + 4] in (b"xml ", b"Exif"):
-            text = _unbrotlied(data[start + 4 : end], min(left, MAX_BLOCK)) if end <= len(data) else None
-            left -= _spent(text)
-            if data.startswith(b"xml ", start):
-                yield Block("xmp", text, *place)
-            else:
-                yield Block("exif", text and text[4:], *place)
-        elif data[start : start + 16] == _C2PA_UUID or (kind == b"jumb" and b"c2pa" in data[start:end]):
-            yield Block("c2pa", _bounded(data, start, end, len(data)), *place)
-        position = end
-    item = re.search(rb"Exif\0\0(?:II\*\0|MM\0\*)", data) if data[4:8] == b"ftyp" else None
-    if item:
-        end = min(item.start() + 65536, len(data))
-        yield Block("exif", data[item.start() + len(_EXIF) : end], item.start(), end)
-
-
-def _unbrotlied(data: bytes, limit: int) -> bytes | None:
-    if limit <= 0:
-        return None
-    reader = brotli.Decompressor()
-    try:
-        text: bytes = reader.process(data, output_buffer_limit=limit)
-    except brotli.error:
-        return None
-    return text if reader.is_finished() else None
 
 
 _PACKET = re.compile(rb"<\?xpacket begin|<[A-Za-z_][\w.-]{0,20}:xmpmeta[\s>]")
@@ -374,7 +324,7 @@ def _packets(data: bytes) -> Iterator[Block]:
         if not end:
             yield Block("xmp", None, start, len(data))
             return
-        yield Block("xmp", _bounded(data, start, end), start, end)
+        yield Block("xmp", bounded(data, start, end), start, end)
         position = end
 
 

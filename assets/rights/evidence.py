@@ -14,30 +14,41 @@ import pyarrow as pa
 from assets.crawl.image_shards import read_image
 from assets.crawl.nesting import too_deep
 from assets.crawl.urls import join
-from assets.crawl.warc import HTML, WarcRecord, iter_records
+from assets.crawl.warc import WarcRecord, iter_records
 from assets.crawl.wat import read_wat
 from assets.rights.adapters import read_adapters
-from assets.rights.addresses import origin_and_path
+from assets.rights.addresses import origin_and_path, site_address
+from assets.rights.chains import MAX_HOPS, Chains
 from assets.rights.findings import Evidence, Findings, Subject, Unplaced, Where
 from assets.rights.http_rules import read_headers, read_meta_reservations, read_reservation_metas
 from assets.rights.image_rules import read_image as read_image_bytes
 from assets.rights.licenses import NOASSERTION, license_of_url, license_of_value
 from assets.rights.markup import MAX_PAGE, Page
 from assets.rights.page_rules import LICENSE_METAS, Images, mark_outside, read_markup
+from assets.rights.preferences import CONDITIONAL
 from assets.rights.prose import read_prose
-from assets.rights.site_rules import SiteFile
-from assets.rights.sites import holds_rsl, redirected, references, site_files, site_records
+from assets.rights.site_rules import NOT_HERE, SiteFile
+from assets.rights.sites import MAX_FILE, Kept, holds_rsl, is_xml, references, site_files, site_records
 from assets.rights.structured import read_structured
 
 
 @dataclass(frozen=True)
 class _Wanted:
-    """Which records of the crawl file are read, and as what."""
+    """Which records of the crawl file are read, and as what.
+
+    Attributes:
+        pages: samples by the record of their page.
+        images: records of images.
+        hops: images behind redirects and revisits, by the record of those.
+        sites: (kind, origin) of site files.
+        answers: addresses that each record answers.
+    """
 
     pages: dict[int, list[dict[str, Any]]]
-    images: dict[int, str]
+    images: set[int]
+    hops: dict[int, list[int]]
     sites: dict[int, list[tuple[str, str]]]
-    aliases: dict[str, list[str]]
+    answers: dict[int, list[str]]
 
 
 @dataclass(frozen=True)
@@ -77,15 +88,19 @@ def collect_evidence(
     """
     records = {row["record_id"]: row for row in record.to_pylist()}
     samples = sample.to_pylist()
-    wanted = _wanted(records, samples)
     findings = Findings()
-    files: list[SiteFile] = []
+    wanted = _wanted(records, samples, findings)
+    kept = Kept()
     for record_id, found in _records(sources, shard_id, records):
         if record_id in wanted.pages:
             _read_page(found, records[record_id], wanted.pages[record_id], sources, findings)
         if record_id in wanted.images:
             _read_image(found, record_id, sources.agents, findings)
-        files += _site_files(found, record_id, wanted)
+        for image in wanted.hops.get(record_id, ()):
+            url, subject = found.url or "", Subject("image", image)
+            read_headers(found.header_bytes, url, subject, found.fetched_at, findings, sources.agents, record_id)
+        for file in _site_files(found, record_id, wanted):
+            kept.add(file)
     if sources.kind == "wat":
         _read_wat_pages(sources, shard_id, wanted, findings)
     if sources.kind == "images":
@@ -93,18 +108,27 @@ def collect_evidence(
     _read_list(shard_id, stated or {}, findings)
     made = findings.evidence()
     referring, reservations = references(made.reservation_evidence)
-    return replace(made, reservation_evidence=reservations, site_file=site_files(files), rsl_reference=referring)
+    return replace(made, reservation_evidence=reservations, site_file=site_files(kept.files), rsl_reference=referring)
 
 
 def _site_files(found: WarcRecord, record_id: int, wanted: _Wanted) -> Iterator[SiteFile]:
-    """The record as the site files that it is: of every origin that it binds, and RSL terms at every address they have."""
-    url, sites = found.url or "", wanted.sites.get(record_id, ())
-    places = [(kind, origin, url) for kind, origin in sites]
-    if not sites and found.status == "ok" and holds_rsl(found.body, found.mime):
-        addresses = [url, *wanted.aliases.get(url, ())]
+    """The record as the site files that it is: of every host that it binds, and RSL terms at every address they have."""
+    places = [(kind, origin, found.url or "") for kind, origin in wanted.sites.get(record_id, ())]
+    if not places and _may_hold_rsl(found):
+        addresses = sorted({one for url in wanted.answers.get(record_id, ()) if (one := site_address(url))})
         places = [("rsl", place[0], one) for one in addresses if (place := origin_and_path(one))]
+    body, status, incomplete = found.body[:MAX_FILE], found.http_status, found.truncated or found.reason
+    if found.type == "revisit":
+        incomplete, status = NOT_HERE, None if status == 304 else status
     for kind, origin, address in places:
-        yield SiteFile(kind, origin, record_id, found.fetched_at, found.body, address, found.http_status)
+        yield SiteFile(kind, origin, record_id, found.fetched_at, body, address, status, incomplete)
+
+
+def _may_hold_rsl(found: WarcRecord) -> bool:
+    """Whether a record is an RSL document, or could be one and cannot be read."""
+    if found.status == "ok" or found.reason == "truncated" and found.body:
+        return holds_rsl(found.body, found.mime)
+    return found.status in ("error", "repeat") and (found.http_status or 200) < 300 and is_xml(found.mime)
 
 
 def _records(
@@ -164,18 +188,25 @@ def _read_list(shard_id: int, stated: Mapping[int, str], findings: Findings) -> 
         findings.license(Subject("sample", sample_id), "list_license", spdx_id, value, where)
 
 
-def _wanted(records: dict[int, dict[str, Any]], samples: list[dict[str, Any]]) -> _Wanted:
+def _wanted(records: dict[int, dict[str, Any]], samples: list[dict[str, Any]], findings: Findings) -> _Wanted:
     pages: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    images: dict[int, str] = {}
+    hops: dict[int, set[int]] = defaultdict(set)
+    chains, images = Chains(records), set()
     for row in samples:
+        image = row["image_record_id"]
         if row["page_record_id"] is not None:
             pages[row["page_record_id"]].append(row)
-        if row["image_record_id"] is not None:
-            images[row["image_record_id"]] = records[row["image_record_id"]]["url"] or ""
-    aliases: dict[str, list[str]] = defaultdict(list)
-    for url, target in redirected(records).items():
-        aliases[target].append(url)
-    return _Wanted(pages, images, site_records(records), aliases)
+        if image is not None:
+            images.add(image)
+            on_the_way = chains.hops(row["image_url"] or "")
+            for hop in on_the_way[:MAX_HOPS]:
+                hops[hop].add(image)
+            if len(on_the_way) > MAX_HOPS:
+                subject, where = Subject("image", image), Where(on_the_way[MAX_HOPS], "headers", None, None)
+                findings.reservation(subject, "x_robots_tag", "tdm", CONDITIONAL, "too many redirects", where, None)
+    answers = chains.answers()
+    behind = {hop: sorted(found - {hop}) for hop, found in hops.items()}
+    return _Wanted(pages, images, behind, site_records(records, answers), answers)
 
 
 def _read_page(
@@ -213,5 +244,4 @@ def _addresses(sample: dict[str, Any]) -> list[str]:
 def _read_image(found: WarcRecord, record_id: int, agents: frozenset[str], findings: Findings) -> None:
     subject = Subject("image", record_id)
     read_headers(found.header_bytes, found.url or "", subject, found.fetched_at, findings, agents)
-    if (found.mime or "") not in HTML:
-        read_image_bytes(found.body, record_id, found.fetched_at, findings)
+    read_image_bytes(found.body, record_id, found.fetched_at, findings)

@@ -1,5 +1,5 @@
 -- Rights: each occurrence, made as strict as the strictest copy of the same bytes that states something.
-SELECT o.* REPLACE (
+SELECT o.* EXCLUDE (image_verdict) REPLACE (
     o.conflict OR coalesce(t.conflict, false) AS conflict,
     CASE WHEN harder THEN t.verdict ELSE o.verdict END AS verdict,
     CASE WHEN NOT harder THEN o.reason WHEN t.conflict THEN 'twin_conflict' ELSE 'twin_refused' END AS reason,

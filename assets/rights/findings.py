@@ -30,46 +30,52 @@ class Rule:
 
 # Levels: bytes 10, HTTP 20, structured data 30, RDFa about 40, figure 50, notice 60, page 70, its data 80, unread 90
 PAGE_AUTHOR_RANK, NOTICE_RANK, PAGE_RANK, UNREAD_RANK = 30, 60, 70, 90
-"""First ranks of what a page's author says, of notices, of statements about whole pages, of what could not be read."""
+"""First ranks of what a page's author says, of notices, of statements about whole pages, of what could not be read.
+
+Rules of rank UNREAD_RANK could not read something, so that a page's license counts for nothing beside them; what has a
+higher rank is an address that may be a page of terms.
+"""
 
 OUTSIDE = "outside_main"
 """Not a license: the image stands where no license of the page reaches it."""
 
 RULES = {
-    "xmp_cc_license": Rule(10, 0.98),
-    "svg_cc_license": Rule(10, 0.98),
-    "xmp_web_statement": Rule(11, 0.9),
-    "xmp_usage_terms": Rule(12, 0.85),
-    "c2pa_creative_work": Rule(12, 0.8),
-    "xmp_dc_rights": Rule(13, 0.8),
-    "exif_copyright": Rule(14, 0.8),
-    "iptc_copyright": Rule(14, 0.8),
-    "png_text": Rule(14, 0.8),
-    "jpeg_comment": Rule(14, 0.7),
-    "gif_comment": Rule(14, 0.7),
-    "xmp_marked": Rule(15, 0.8),
-    "http_link_image": Rule(20, 0.95),
-    "jsonld_image": Rule(30, 0.9),
-    "microdata_image": Rule(30, 0.9),
-    "rdfa_image": Rule(30, 0.9),
-    "rdfa_about": Rule(40, 0.9),
-    "figure_rel": Rule(50, 0.8),
-    "figure_text": Rule(55, 0.6),
-    "caption_notice": Rule(NOTICE_RANK, 0.8),
-    "page_rel": Rule(PAGE_RANK, 0.8),
-    "http_link_page": Rule(PAGE_RANK, 0.8),
-    "page_meta": Rule(75, 0.7),
-    "jsonld_page": Rule(80, 0.7),
+    "xmp_cc_license": Rule(10, 0.98, 2),
+    "svg_cc_license": Rule(10, 0.98, 2),
+    "xmp_web_statement": Rule(11, 0.9, 2),
+    "xmp_usage_terms": Rule(12, 0.85, 2),
+    "c2pa_creative_work": Rule(12, 0.8, 2),
+    "xmp_dc_rights": Rule(13, 0.8, 2),
+    "exif_copyright": Rule(14, 0.8, 2),
+    "iptc_copyright": Rule(14, 0.8, 2),
+    "png_text": Rule(14, 0.8, 2),
+    "jpeg_comment": Rule(14, 0.7, 2),
+    "gif_comment": Rule(14, 0.7, 2),
+    "xmp_marked": Rule(15, 0.8, 2),
+    "http_link_image": Rule(20, 0.95, 2),
+    "jsonld_image": Rule(30, 0.9, 2),
+    "microdata_image": Rule(30, 0.9, 2),
+    "rdfa_image": Rule(30, 0.9, 2),
+    "rdfa_about": Rule(40, 0.9, 2),
+    "figure_rel": Rule(50, 0.8, 2),
+    "figure_text": Rule(55, 0.6, 2),
+    "caption_notice": Rule(NOTICE_RANK, 0.8, 2),
+    "page_rel": Rule(PAGE_RANK, 0.8, 2),
+    "http_link_page": Rule(PAGE_RANK, 0.8, 2),
+    "page_meta": Rule(75, 0.7, 2),
+    "jsonld_page": Rule(80, 0.7, 2),
+    "microdata_page": Rule(80, 0.7),
+    "rdfa_page_license": Rule(80, 0.7),
     # A WAT file has a page's links, but not where on the page they stand; a list says what somebody else found.
     "wat_rel": Rule(81, 0.6),
-    "wat_meta": Rule(82, 0.6),
-    "adapter_wikimedia_commons": Rule(83, 0.75),
+    "wat_meta": Rule(82, 0.6, 2),
+    "adapter_wikimedia_commons": Rule(83, 0.75, 2),
     "adapter_flickr": Rule(83, 0.75),
     "adapter_the_met": Rule(83, 0.75),
-    "list_license": Rule(85, 0.5),
-    "xmp_web_page": Rule(UNREAD_RANK, 0.5),
-    "jsonld_unread": Rule(UNREAD_RANK, 0.5),
-    "metadata_unread": Rule(UNREAD_RANK, 0.5),
+    "list_license": Rule(85, 0.5, 2),
+    "xmp_web_page": Rule(UNREAD_RANK + 1, 0.5, 2),
+    "jsonld_unread": Rule(UNREAD_RANK, 0.5, 2),
+    "metadata_unread": Rule(UNREAD_RANK, 0.5, 2),
     "page_unread": Rule(UNREAD_RANK, 0.5),
     "comment_rel": Rule(None, 0.1),
     "page_link": Rule(None, 0.1),

@@ -55,26 +55,32 @@ def _text(raw: bytes) -> str:
     return raw.decode("latin-1").strip()
 
 
-_LINK = re.compile(r"[\s,]*<([^>]*)>")
-_PARAMETER = re.compile(r"\s*;\s*([^\s=;,\"]*)\s*(?:=\s*(?:\"((?:[^\"\\]|\\.)*+)\"|([^\s;,\"]*)))?")
-_SEPARATOR = re.compile(r"\s*,")
+_BETWEEN = re.compile(r"[\s,]*")
+_LINK = re.compile(r"<([^<>]*)>")
+_PARAMETER = re.compile(r"\s*;\s*([^\s=;,\"\\]*)\s*(?:=\s*(?:\"((?:[^\"\\]|\\.)*+)\"|([^\s;,\"\\]*)))?")
+_REST = re.compile(r"(?:[^,\"<\\]|\\[^,]|\"(?:[^\"\\]|\\.)*+\"|<[^<>]*>|[\"<\\])*+")
+"""What is left of a member, up to the next comma that stands in no quotes and no angle brackets."""
 
 
 def links(value: str) -> list[Link]:
-    """Links of a Link header value; reading stops where the syntax is broken. The first of equal parameters counts."""
+    """Links of a Link header value; a member whose syntax is broken is skipped. The first of equal parameters counts."""
     found: list[Link] = []
-    position = 0
-    while match := _LINK.match(value, position):
-        parameters: dict[str, str] = {}
-        position = match.end()
-        while parameter := _PARAMETER.match(value, position):
-            name, quoted, plain = parameter.groups()
-            text = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else plain or ""
-            parameters.setdefault(name.lower(), text)
-            position = parameter.end()
-        found.append(Link(match[1].strip(), parameters))
-        separator = _SEPARATOR.match(value, position)
-        if separator is None:
-            break
-        position = separator.end()
+    position = _end(_BETWEEN, value, 0)
+    while position < len(value):
+        if match := _LINK.match(value, position):
+            parameters: dict[str, str] = {}
+            position = match.end()
+            while parameter := _PARAMETER.match(value, position):
+                name, quoted, plain = parameter.groups()
+                text = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else plain or ""
+                parameters.setdefault(name.lower(), text)
+                position = parameter.end()
+            found.append(Link(match[1].strip(), parameters))
+        position = _end(_BETWEEN, value, _end(_REST, value, position))
     return found
+
+
+def _end(pattern: re.Pattern[str], value: str, position: int) -> int:
+    """Where a pattern that matches anything ends."""
+    match = pattern.match(value, position)
+    return match.end() if match else position

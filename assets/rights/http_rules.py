@@ -18,6 +18,7 @@ from assets.rights.licenses import NOASSERTION, either, license_of_url
 from assets.rights.markup import Page
 from assets.rights.page_rules import RSL_TYPE
 from assets.rights.preferences import (
+    ALLOWED,
     CONDITIONAL,
     RESERVED,
     UNKNOWN,
@@ -41,16 +42,23 @@ INDEXING_SPEC = "1996 robots meta element, 2007 X-Robots-Tag"
 
 @dataclass(frozen=True)
 class _Answer:
-    """What a header block is the header of, and where its findings go."""
+    """What a header block is the header of, which record it stands in, and where its findings go."""
 
     url: str
     subject: Subject
+    record_id: int
     observed_at: datetime | None
     findings: Findings
 
     def say(self, rule: str, usage: str, decision: str, value: str, lines: list[Line], spec: str | None = None) -> None:
-        where = Where(self.subject.id, "headers", min(x.start for x in lines), max(x.end for x in lines))
-        self.findings.reservation(self.subject, rule, usage, decision, value, where, self.observed_at, spec)
+        self.say_at(min(x.start for x in lines), max(x.end for x in lines), rule, usage, decision, value, spec)
+
+    def say_at(
+        self, start: int, end: int, rule: str, usage: str, decision: str, value: str, spec: str | None = None
+    ) -> None:
+        where = Where(self.record_id, "headers", start, end)
+        if decision != ALLOWED or self.record_id == self.subject.id:
+            self.findings.reservation(self.subject, rule, usage, decision, value, where, self.observed_at, spec)
 
 
 def read_headers(
@@ -60,31 +68,35 @@ def read_headers(
     observed_at: datetime | None,
     findings: Findings,
     agents: frozenset[str] = frozenset(),
+    record_id: int | None = None,
 ) -> None:
     """Every statement in the header block of a page's or an image's answer, about that page or image.
 
     Args:
         agents: product tokens that count, besides those known to collect for AI.
+        record_id: record of the block, where that is a redirect or a revisit on the way to the answer. Such a block may
+            restrict what is behind it; it permits nothing, and its links are about itself.
     """
     fields: dict[str, list[Line]] = defaultdict(list)
     for line in header_lines(block):
         fields[line.name].append(line)
-    answer = _Answer(url, subject, observed_at, findings)
-    _links(fields["link"], answer)
+    answer = _Answer(url, subject, subject.id if record_id is None else record_id, observed_at, findings)
+    if answer.record_id == subject.id:
+        _links(fields["link"], answer)
     _robots_tags(fields["x-robots-tag"], answer, names_with(agents))
     if usage := fields["content-usage"]:
         value = ", ".join(line.value for line in usage)
-        where = Where(subject.id, "headers", usage[0].start, usage[-1].end)
-        add_usage(value, "content_usage_header", value, subject, where, observed_at, findings)
+        for named, decision, draft in content_usage(value):
+            rule = "content_usage_header" if draft is None else "content_usage_header_legacy"
+            answer.say(rule, named, decision, value, usage, draft)
     if signals := fields["content-signal"]:
         value = ", ".join(line.value for line in signals)
         for signaled, decision in content_signal(value):
             answer.say("content_signal_header", signaled, decision, value, signals)
     _tdm_lines(fields["tdm-reservation"], fields["tdm-policy"], answer)
     if len(block) > MAX_BLOCK:
-        where = Where(subject.id, "headers", 0, len(block.rstrip(b"\r\n")))
         value = "headers too long to be read to their end"
-        findings.reservation(subject, "x_robots_tag", "tdm", UNKNOWN, value, where, observed_at)
+        answer.say_at(0, len(block.rstrip(b"\r\n")), "x_robots_tag", "tdm", CONDITIONAL, value)
 
 
 def _robots_tags(lines: list[Line], answer: _Answer, names: frozenset[str]) -> None:
@@ -113,21 +125,6 @@ def _tdm_lines(lines: list[Line], policies: list[Line], answer: _Answer) -> None
 def with_policy(reservation: str, policy: str | None) -> str:
     """A reservation and the policy that goes with it, as a finding's value: `1 tdm-policy https://…`."""
     return f"{reservation} tdm-policy {policy}" if policy else reservation
-
-
-def add_usage(
-    value: str,
-    rule: str,
-    raw: str,
-    subject: Subject,
-    where: Where,
-    observed_at: datetime | None,
-    findings: Findings,
-) -> None:
-    """Findings of one Content-Usage value; labels that are not in force come under `<rule>_legacy` with their draft."""
-    for usage, decision, draft in content_usage(value):
-        name = rule if draft is None else f"{rule}_legacy"
-        findings.reservation(subject, name, usage, decision, raw, where, observed_at, draft)
 
 
 def _links(lines: list[Line], answer: _Answer) -> None:
@@ -171,6 +168,8 @@ def read_reservation_metas(
     subject = Subject("page", page.record_id)
     metas = _metas(page, names_with(agents) | {"robots", "tdm-reservation", "tdm-policy"})
     policies = [(meta, node) for meta, node in metas.items() if meta[0] == "tdm-policy"][:1]
+    reserves_at_all = any(name == "tdm-reservation" for name, _ in metas)
+    in_head = {node.mem_id for node in page.tree.css("html > head meta[name]")} if reserves_at_all else set()
     for number, (meta, node) in enumerate(metas.items()):
         if number == MAX_METAS:
             value = "too many robots meta elements"
@@ -179,9 +178,10 @@ def read_reservation_metas(
         reserves = meta[0] == "tdm-reservation" and tdm_reservation(meta[1]) == RESERVED
         beside = policies if reserves else []
         where = page.where(node, *(other for _, other in beside))
-        read_meta_reservations([meta, *(other for other, _ in beside)], subject, where, observed_at, findings, agents)
+        said = [meta, *(other for other, _ in beside)]
+        read_meta_reservations(said, subject, where, observed_at, findings, agents, node.mem_id in in_head)
     seen: set[str] = set()
-    for node in page.tree.css("link[rel][type]"):
+    for node in page.tree.css("link[rel][type], a[rel][type], area[rel][type]"):
         value = _attribute(node, "href")
         is_rsl = _is_rsl(node) and "license" in _attribute(node, "rel").lower().split()
         if is_rsl and value not in seen and len(seen) < MAX_METAS:
@@ -235,11 +235,14 @@ def read_meta_reservations(
     observed_at: datetime | None,
     findings: Findings,
     agents: frozenset[str] = frozenset(),
+    in_head: bool = False,
 ) -> None:
     """(name, content) of meta elements that speak of robots or of text and data mining.
 
     Args:
         agents: product tokens that count, besides those known to collect for AI.
+        in_head: whether they are known to stand in the head of their page. Elsewhere they may be a visitor's, who may
+            restrict, but not permit.
     """
     names = names_with(agents)
     found = [(name.strip().lower(), content) for name, content in metas]
@@ -253,5 +256,7 @@ def read_meta_reservations(
                 findings.reservation(subject, "meta_robots", usage, RESERVED, value, where, observed_at, spec)
         elif name == "tdm-reservation":
             decision = tdm_reservation(content) or UNKNOWN
+            if decision == ALLOWED and not in_head:
+                continue
             value = with_policy(content, policy if decision == RESERVED else None)
             findings.reservation(subject, "tdmrep_meta", "tdm", decision, value, where, observed_at)

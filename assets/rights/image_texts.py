@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import struct
 
-from assets.rights.containers import MAX_BLOCK, Block, directory
+from assets.rights.blocks import MAX_BLOCK, Block
+from assets.rights.containers import directory
 
 MAX_TEXT = 10_000
-MAX_DATASETS = 1000
 
 EXIF_TAGS = {
     0x013B: "artist",
@@ -69,8 +69,8 @@ def iptc_texts(block: bytes) -> list[tuple[str, str, int, int]]:
     utf8 = False
     while position < len(block) and block[position] == 0x1C:
         header = _dataset(block, position)
-        if header is None or len(found) == MAX_DATASETS:
-            raise BrokenError("a dataset is cut short" if header is None else "too many datasets", found)
+        if header is None:
+            raise BrokenError("a dataset is cut short", found)
         record, dataset, start, end = header
         if (record, dataset) == (1, 90):
             utf8 = block[start:end] == _UTF8

@@ -11,7 +11,7 @@ import csv
 import functools
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache, wraps
 from pathlib import Path
@@ -23,6 +23,7 @@ from license_expression import ExpressionError
 
 from assets.provenance.tables import conform
 from assets.rights import spdx
+from assets.rights.license_words import CHOICE, RESERVED, URL_IN_TEXT, cc_units, cc_zero, may_state, plain
 
 NONE = "NONE"
 NOASSERTION = spdx.NOASSERTION
@@ -202,33 +203,6 @@ def _cc_id(unit: str, version: str | None, port: str | None) -> str | None:
     return next((i for i in (name, "LicenseRef-" + name) if i in licenses()), None)
 
 
-_URL_IN_TEXT = re.compile(
-    r"(?:https?:)?//[^\s<>\"'()\[\]{}|]{4,300}|\b(?:www\.)?creativecommons\.org/[^\s<>\"'()\[\]{}|]{2,200}", re.I
-)
-_CC_SHORT = re.compile(
-    r"\b(?:CC|Creative[ -]Commons)[ _-]?"
-    r"(?P<unit>BY(?:[ _-](?:NC|SA|ND)){0,2})"
-    r"(?![A-Za-z])(?:[ _-]?v?(?P<version>[0-9]\.[0-9])(?![0-9]))?(?:[ _-](?-i:(?P<port>[A-Z]{2}|IGO))\b)?",
-    re.I,
-)
-_CC_LONG = re.compile(
-    r"\bCreative[ -]Commons[ :,-]{1,3}(?:Licen[cs]e[ :,-]{1,3})?"
-    r"(?P<unit>Attribution(?:[ ,/–-]{1,3}"
-    r"(?:Non[ -]?Commercial|Share[ -]?Alike|No[ -]?Deriv(?:ative)?s?(?:[ -]Works)?)){0,2})"
-    r"(?:[ ,]{1,2}v?(?P<version>[0-9]\.[0-9])(?![0-9]))?",
-    re.I,
-)
-_RESERVED = re.compile(
-    r"\ball rights? (?:are )?reserved\b|\balle rechte vorbehalten\b|\btous droits r[ée]serv[ée]s\b"
-    r"|\btodos los derechos reservados\b|\btutti i diritti (?:sono )?riservati\b|\btodos os direitos reservados\b"
-    r"|\balle rechten voorbehouden\b|\balla r[äa]ttigheter f[öo]rbeh[åa]ll(?:s|na)\b|\bwszelkie prawa zastrze[żz]one\b"
-    r"|\bвсе права защищены\b|版权所有|無断(?:転載|複製)|\bused (?:with|by) permission\b|\bdo not (?:copy|reproduce)\b"
-    r"|\bnot for reproduction\b|\breproduction (?:is )?(?:prohibited|forbidden)\b|\brights[ -]managed\b",
-    re.I,
-)
-_CHOICE = re.compile(r"\b(?:or|oder|ou|o|eller|of)\b|/", re.I)
-
-
 @_remembered
 def license_of_text(text: str) -> str | None:
     """License that a text states by address or by name; None where it states none.
@@ -236,11 +210,11 @@ def license_of_text(text: str) -> str | None:
     Several licenses are a choice (`A OR B`) only where a word says so; else, and where a license stands beside
     `all rights reserved`, the text cannot be read: NOASSERTION. A bare "public domain" is no license.
     """
-    text = text[:MAX_TEXT]
-    if not _may_state(text):
+    text = plain(text[:MAX_TEXT])
+    if not may_state(text):
         return None
     found = _stated(text)
-    reserved = _RESERVED.search(text) is not None
+    reserved = RESERVED.search(text) is not None
     if not found:
         return ALL_RIGHTS_RESERVED if reserved else None
     ids = sorted({spdx_id for _, _, spdx_id in found})
@@ -249,42 +223,21 @@ def license_of_text(text: str) -> str | None:
     if len(ids) == 1:
         return ids[0]
     between = [text[end:start] for (_, end, _), (start, _, _) in zip(found, found[1:], strict=False)]
-    return either(ids) if NOASSERTION not in ids and all(_CHOICE.search(gap) for gap in between) else NOASSERTION
-
-
-_HINTS = (
-    # of addresses and Creative Commons
-    "//", "creative", "cc by", "cc-by", "cc_by", "ccby", "cc0", "cc-0", "cc zero", "cc pdm", "cc-pdm",
-    # of names in licenses.csv
-    "licen", "apache", "mit no", "domain mark", "wtfpl",
-    # of reserved rights
-    "reserv", "rights", "droits r", "vorbehalten", "riservati", "voorbehouden", "ttigheter", "wszelkie prawa",
-    "права защищены", "版权所有", "無断", "permission", "do not", "not for reproduction", "reproduction",
-)  # fmt: skip
-"""Every statement of a license has one of these in it, in lower case."""
-
-
-def _may_state(text: str) -> bool:
-    text = text.casefold()
-    return any(hint in text for hint in _HINTS)
+    return either(ids) if NOASSERTION not in ids and all(CHOICE.search(gap) for gap in between) else NOASSERTION
 
 
 def _stated(text: str) -> list[tuple[int, int, str]]:
     """(start, end, id) of every license named in a text, in order, without overlaps."""
     found: list[tuple[int, int, str]] = []
-    for match in _URL_IN_TEXT.finditer(text):
+    for match in URL_IN_TEXT.finditer(text):
         url = match.group().rstrip(".,;:!?")
         spdx_id = license_of_url(url if "//" in url[:8] else "//" + url)
         if spdx_id:
             found.append((match.start(), match.end(), spdx_id))
-    for pattern, unit_of in ((_CC_SHORT, _short_unit), (_CC_LONG, _long_unit)):
-        for match in pattern.finditer(text):
-            port = match.groupdict().get("port")
-            unit, version = unit_of(match["unit"]), match["version"]
-            if version is None and match["unit"].islower():
-                continue  # "cc by the harbor" is a sentence, "CC BY" is a license
-            spdx_id = _cc_id(unit, version, port and port.lower()) or _cc_id(unit, version, None) or NOASSERTION
-            found.append((match.start(), match.end(), spdx_id))
+    for start, end, unit, version, port in cc_units(text):
+        spdx_id = (_cc_id(unit, version, port) or _cc_id(unit, version, None)) if unit else None
+        found.append((start, end, spdx_id or NOASSERTION))
+    found += [(start, end, "CC0-1.0") for start, end in cc_zero(text)]
     pattern, ids = _names()
     found += [(match.start(), match.end(), ids[match.group().lower()]) for match in pattern.finditer(text)]
     return _without_overlaps(found)
@@ -296,16 +249,6 @@ def _without_overlaps(found: list[tuple[int, int, str]]) -> list[tuple[int, int,
         if not kept or span[0] >= kept[-1][1]:
             kept.append(span)
     return kept
-
-
-def _short_unit(unit: str) -> str:
-    return re.sub(r"[ _]", "-", unit.lower())
-
-
-def _long_unit(unit: str) -> str:
-    letters = re.sub(r"[^a-z]", "", unit.lower())
-    parts = (("nc", "noncommercial"), ("sa", "sharealike"), ("nd", "noderiv"))
-    return "-".join(["by", *(code for code, word in parts if word in letters)])
 
 
 @cache
@@ -352,6 +295,19 @@ def either(ids: list[str]) -> str:
     if any(" " in choice for choice in choices):
         return str(spdx.LICENSING.parse(" OR ".join(f"({choice})" for choice in choices)).simplify())
     return " OR ".join(choices)
+
+
+def choice_of(ids: Iterable[str | None]) -> str:
+    """What several statements in one place come to: a choice among their licenses.
+
+    NOASSERTION where there is none, where one of them (None) cannot be read, and where rights are reserved beside a license.
+    """
+    stated = set(ids)
+    if len(stated) == 1:
+        return stated.pop() or NOASSERTION
+    if not stated or stated & {None, NOASSERTION, ALL_RIGHTS_RESERVED}:
+        return NOASSERTION
+    return either([spdx_id for spdx_id in stated if spdx_id])
 
 
 Value = TypeVar("Value")

@@ -13,18 +13,17 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from itertools import islice
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
-from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser, LexborNode
+from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser
 
 from assets.crawl.html import MAX_IMAGES, SILENT
 from assets.crawl.urls import join
 from assets.rights.addresses import same_resource_key
+from assets.rights.elements import Context, Element, Item, Tag
 from assets.rights.findings import Where
 from assets.rights.licenses import license_of_url
-from assets.rights.rdfa import LICENSE, Prefixes, declared, meanings, speaks_of_rights
+from assets.rights.rdfa import LICENSE, RIGHTS, declared, meanings, speaks_of_rights
 from assets.rights.tags import codec, has_ascii_tags, marked, span
 
 MAX_PAGE = 8 << 20
@@ -38,9 +37,6 @@ MAX_ITEMS = 20_000
 
 MAX_ELEMENT = 1 << 20
 MAX_FIGURES = 16
-MAX_TEXT, MAX_TEXT_NODES = 2000, 200
-"""Characters of an element's words, and nodes in it, that are read: elements in elements would cost the square."""
-
 MAX_VALUE = 8192
 _COMMENT_TOKENS = re.compile(
     r"(?<!\S)(?:comments?|comment-?(?:list|body|content|text|area|author)|commentlist|respond|disqus_thread|replies)"
@@ -50,123 +46,6 @@ _COMMENT_TOKENS = re.compile(
 _NAMESPACES = re.compile(
     rb"xmlns:(?:cc|dc|dct|dcterms|xhv|schema)\b|creativecommons\.org/ns|purl\.org/dc/|web\.resource\.org/cc", re.I
 )
-_IMAGE_TYPES = {"ImageObject", "Photograph"}
-
-
-class Tag(Protocol):
-    """An element, or a node of the parser."""
-
-    @property
-    def tag(self) -> str | None:
-        """Its name."""
-
-    @property
-    def attributes(self) -> Mapping[str, str | None]:
-        """By name; None where an attribute has no value."""
-
-
-@dataclass(slots=True, eq=False)
-class Item:
-    """A thing that microdata or RDFa describes.
-
-    Attributes:
-        kind: `microdata` or `rdfa`.
-        is_image: whether its type is an image.
-        element: that describes it.
-        properties: (name without vocabulary, element) of what is said of it.
-    """
-
-    kind: str
-    is_image: bool
-    element: Element
-    properties: list[tuple[str, Element]] = field(default_factory=list)
-
-
-class Context(NamedTuple):
-    """Where an element stands.
-
-    Attributes:
-        figures: the figures around it, innermost first, as ids of nodes.
-        comment, nav: inside visitors' comments, inside navigation.
-        main: inside `main` or `article`.
-        outside: inside a header, footer or navigation that belongs to the site and not to an article.
-        caption: the outermost figcaption around it, as id of a node; 0 for none.
-        silent: inside an element whose content the crawl stage passes over.
-        noscript: inside a noscript: only readers without scripts see it.
-        about: RDFa subject as written; None if nothing sets one; "_:" for a thing without a name.
-        item: nearest thing of microdata or RDFa around it.
-        microdata, rdfa: nearest thing of either.
-        vocabulary, prefixes: of RDFa, in force.
-    """
-
-    figures: tuple[int, ...] = ()
-    comment: bool = False
-    nav: bool = False
-    main: bool = False
-    outside: bool = False
-    caption: int = 0
-    silent: bool = False
-    noscript: bool = False
-    about: str | None = None
-    item: Item | None = None
-    microdata: Item | None = None
-    rdfa: Item | None = None
-    vocabulary: str = ""
-    prefixes: Prefixes = ()
-
-
-@dataclass(slots=True, eq=False)
-class Element:
-    """An element of interest.
-
-    Attributes:
-        node: of the parser.
-        tag, attributes: its name and attributes.
-        context: where it stands, itself included.
-        parent: id of the node around it.
-        means: what it says by `rel` and `property`: see `rdfa.meanings`.
-        item: the thing it begins to describe.
-    """
-
-    node: LexborNode
-    tag: str
-    attributes: dict[str, str | None]
-    context: Context
-    parent: int
-    means: frozenset[str] = frozenset()
-    item: Item | None = None
-
-    @property
-    def id(self) -> int:
-        """Id of its node."""
-        return self.node.mem_id
-
-    def get(self, name: str) -> str:
-        """An attribute; empty if absent."""
-        return self.attributes.get(name) or ""
-
-    def target(self) -> str | None:
-        """The address it names."""
-        return self.get("href") or self.get("action") or self.get("resource") or None
-
-    def text(self, separator: str = " ") -> str:
-        """Its first words, with single spaces; `separator` stands between what two elements hold."""
-        pieces: list[str] = []
-        size = 0
-        for node in islice(self.node.traverse(include_text=True), MAX_TEXT_NODES):
-            if node.is_text_node:
-                pieces.append((node.text_content or "")[: 4 * MAX_TEXT])
-                size += len(pieces[-1])
-                if size > 4 * MAX_TEXT:
-                    break
-        return " ".join(separator.join(pieces).split())[:MAX_TEXT]
-
-    def value(self) -> str:
-        """Value of the property that it states: an address or its words."""
-        for name in ("content", "href", "src", "resource", "data"):
-            if self.attributes.get(name):
-                return self.get(name)
-        return self.text("")
 
 
 class Page:
@@ -181,7 +60,7 @@ class Page:
     Attributes:
         images: every <img> that the crawl stage counts.
         statements: elements whose `rel` or `property` means something for rights.
-        links: other links to creativecommons.org.
+        links: other links to creativecommons.org, and in figures to any license.
         captions, metas, scripts: as their names say; a caption in a caption is part of the outer one.
         items: what microdata and RDFa describe.
         loose: (name, element) of microdata properties that stand inside no item.
@@ -260,24 +139,25 @@ class Page:
             while above[-1][0] != parent_id and len(above) > 1:
                 above.pop()
             around = context = above[-1][1]
-            if tag in _STRUCTURE or (attributes and (self.has_namespaces or not _STEERING.isdisjoint(attributes))):
+            role = _role(tag, attributes) if attributes and "class" in attributes else tag
+            if role in _STRUCTURE or (attributes and (self.has_namespaces or not _STEERING.isdisjoint(attributes))):
                 element = Element(node, tag, attributes, around, parent_id)
-                context = element.context = _inside(element, self)
-                self._note(element, around)
+                context = element.context = _inside(element, role, self)
+                self._note(element, role, around)
             elif attributes and not _TELLING.isdisjoint(attributes):
                 if not context.comment and ("class" in attributes or "id" in attributes):
                     context = context._replace(comment=True) if _is_comment(tag, attributes) else context
                 if tag in _KEPT or not _SAYING.isdisjoint(attributes):
-                    self._note(Element(node, tag, attributes, context, parent_id), around)
+                    self._note(Element(node, tag, attributes, context, parent_id), role, around)
             above.append((node.mem_id, context))
 
-    def _note(self, element: Element, around: Context) -> None:
+    def _note(self, element: Element, role: str, around: Context) -> None:
         """Keeps an element where some rule reads it."""
         tag, attributes = element.tag, element.attributes
         if tag == "img":
             if not element.context.silent:
                 self._keep(self.images, element, MAX_IMAGES)
-        elif tag == "figcaption":
+        elif role == "figcaption":
             if not around.caption:
                 self._keep(self.captions, element)
         elif tag == "meta":
@@ -285,19 +165,24 @@ class Page:
                 self._keep(self.metas, element)
         elif tag == "script" and element.get("type").split(";")[0].strip().lower() == "application/ld+json":
             self._keep(self.scripts, element)
-        if tag != "meta" and ("rel" in attributes or "property" in attributes):
+        # Meta elements of the page itself are read by their names.
+        if ("rel" in attributes or "property" in attributes) and (tag != "meta" or element.context.about):
             self._relate(element)
-        says_nothing = LICENSE not in element.means and "itemprop" not in attributes
-        if tag == "a" and says_nothing and "creativecommons.org" in element.get("href"):
-            self._keep(self.links, element)
+        if tag == "a" and LICENSE not in element.means and "itemprop" not in attributes:
+            href = element.get("href")
+            if "creativecommons.org" in href or (element.context.figures and "licen" in href and self.license_of(href)):
+                self._keep(self.links, element)
         if "itemprop" in attributes or "property" in attributes:
             self._describe(element, around)
 
     def _relate(self, element: Element) -> None:
         rel, stated = element.get("rel")[:MAX_VALUE], element.get("property")[:MAX_VALUE]
         if speaks_of_rights(rel) or speaks_of_rights(stated):
-            element.means = meanings(rel, stated, element.context.vocabulary, element.context.prefixes)
-            if element.means:
+            means = meanings(rel, stated, element.context.vocabulary, element.context.prefixes)
+            if RIGHTS in means:
+                means = means - {RIGHTS} | ({LICENSE} if self.license_of(element.target() or "") else set())
+            element.means = means
+            if means:
                 self._keep(self.statements, element)
 
     def _keep(self, kept: list[Element], element: Element, limit: int = MAX_STATEMENTS) -> None:
@@ -311,8 +196,8 @@ class Page:
         if len(self.items) >= MAX_ITEMS:
             self.cut = True
             return None
-        is_image = not _IMAGE_TYPES.isdisjoint(re.split(r"[\s/:#]+", types[:MAX_VALUE]))
-        item = Item(kind, is_image, element)
+        around = element.context.microdata if kind == "microdata" else element.context.rdfa
+        item = Item(kind, frozenset(re.split(r"[\s/:#]+", types[:MAX_VALUE])), element, around)
         self.items.append(item)
         return item
 
@@ -350,12 +235,21 @@ _PLACES: dict[str, dict[str, Any]] = {
 """What an element makes of the place inside it, whatever is around it."""
 
 
-def _inside(element: Element, page: Page) -> Context:
-    """The context of what stands inside an element."""
+def _role(tag: str, attributes: Mapping[str, str | None]) -> str:
+    """The element's name; figure and figcaption for those by which WordPress said so before HTML had them."""
+    names = attributes["class"]
+    if names and "wp-caption" in names and tag in ("div", "p", "dd"):
+        words = names.split()
+        return "figcaption" if "wp-caption-text" in words else "figure" if "wp-caption" in words else tag
+    return tag
+
+
+def _inside(element: Element, role: str, page: Page) -> Context:
+    """The context of what stands inside an element that counts as a `role`."""
     tag, attributes, context = element.tag, element.attributes, element.context
-    if tag == "figure":
+    if role == "figure":
         context = context._replace(figures=(element.id, *context.figures)[:MAX_FIGURES])
-    elif tag == "figcaption":
+    elif role == "figcaption":
         context = context if context.caption else context._replace(caption=element.id)
     elif tag in ("header", "footer"):
         context = context if context.main else context._replace(outside=True)

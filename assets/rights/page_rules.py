@@ -1,83 +1,31 @@
-"""What a page says in its markup: rel=license on the page and in figures, captions, meta elements, RDFa `about`."""
+"""What a page says in its markup: rel=license, meta elements, RDFa `about`; `figures.py` reads what figures say."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 
-from assets.rights.credits import credits_in, names_an_owner
+from assets.rights.elements import Context, Element, Item
+from assets.rights.figures import Figures, linked
 from assets.rights.findings import RULES, Findings, Subject
-from assets.rights.licenses import ALL_RIGHTS_RESERVED, NOASSERTION, either, license_of_text, license_of_value
-from assets.rights.markup import Context, Element, Item, Page
-from assets.rights.rdfa import AUTHOR, LICENSE, meanings
+from assets.rights.licenses import NOASSERTION, license_of_value
+from assets.rights.markup import Page
+from assets.rights.page_images import Images as Images
+from assets.rights.rdfa import AUTHOR, LICENSE, RIGHTS, meanings
 
 MAX_AUTHORS = 3
 """A page that names more authors is a list of pages by others."""
 
-MAX_PAIRS = 200_000
-"""Statements about single images that are read of a page: each could be about each image."""
-
 RSL_TYPE = "application/rsl+xml"
-
-
-class Images:
-    """The samples of a page, by position, by address, and by the figures around them.
-
-    Args:
-        page: the page.
-        samples: (sample_id, position, addresses) of its images; addresses as `urls.join` makes them.
-    """
-
-    def __init__(self, page: Page, samples: Iterable[tuple[int, int, list[str]]]) -> None:
-        self._page, self._left = page, MAX_PAIRS
-        self.element_of: dict[int, Element] = {}
-        self.by_address: dict[str, list[int]] = defaultdict(list)
-        self.in_figure: dict[int, list[int]] = defaultdict(list)
-        self.in_item: dict[Item, list[int]] = defaultdict(list)
-        for sample_id, position, addresses in samples:
-            for key in {_without_scheme(address) for address in addresses}:
-                self.by_address[key].append(sample_id)
-            if position < len(page.images):
-                element = page.images[position]
-                context = element.context
-                self.element_of[sample_id] = element
-                if context.item is not None and context.item.is_image:
-                    self.in_item[context.item].append(sample_id)
-                for figure in context.figures[:1]:
-                    self.in_figure[figure].append(sample_id)
-
-    def at(self, address: str | None) -> list[int]:
-        """Samples that show the image at an absolute address, under http or https."""
-        return [] if address is None else self._said_of(self.by_address.get(_without_scheme(address), []))
-
-    def of_figure(self, figure: int) -> list[int]:
-        """Samples whose innermost figure is a node."""
-        return self._said_of(self.in_figure.get(figure, []))
-
-    def of_item(self, item: Item) -> list[int]:
-        """Samples that stand in an item that describes an image."""
-        return self._said_of(self.in_item.get(item, []))
-
-    def _said_of(self, samples: list[int]) -> list[int]:
-        """The samples of one statement, until the page has made too many statements about too many."""
-        self._left -= len(samples)
-        if self._left >= 0:
-            return samples
-        self._page.cut = True
-        return []
-
-
-def _without_scheme(address: str) -> str:
-    return address.partition(":")[2].partition("#")[0]
 
 
 def read_markup(page: Page, images: Images, findings: Findings) -> None:
     """Every statement in the markup of a page."""
-    licensed = _links(page, images, findings)
-    _plain_links(page, findings)
+    figures = Figures(page, images)
+    licensed = _links(page, images, figures, findings)
+    _plain_links(page, figures, findings)
     _metas(page, findings)
-    _captions(page, images, findings)
-    _credits(page, images, findings)
+    _credits(page, images, figures, findings)
+    licensed |= figures.read(findings)
     everything = findings.licenses_page(page.record_id)
     for sample_id, element in images.element_of.items():
         if everything or sample_id in licensed:
@@ -105,12 +53,11 @@ def mark_outside(page: Page, images: Images, findings: Findings) -> None:
             findings.license(Subject("sample", sample_id), "outside_main", NOASSERTION, value, page.where(element))
 
 
-def _links(page: Page, images: Images, findings: Findings) -> set[int]:
+def _links(page: Page, images: Images, figures: Figures, findings: Findings) -> set[int]:
     """License relations by what they are about: an image (RDFa), a figure, a visitor's comment, or the page.
 
     Several links in one place are a choice, so they make one finding: `A OR B`. Returns the samples that got one.
     """
-    figures: dict[int, list[Element]] = defaultdict(list)
     items: dict[Item, list[Element]] = defaultdict(list)
     pages: dict[tuple[int, float], list[Element]] = defaultdict(list)
     licensed: set[int] = set()
@@ -118,25 +65,23 @@ def _links(page: Page, images: Images, findings: Findings) -> set[int]:
         if LICENSE not in element.means or element.context.noscript or _is_rsl(element):
             continue
         context = element.context
-        about = _about(page, context)
+        about = subject_around(page, context)
         if context.comment:
             _state([Subject("page", page.record_id)], "comment_rel", [element], page, findings)
         elif about:
             subjects = [Subject("sample", i) for i in images.at(page.join(about))]
             licensed |= _state(subjects, "rdfa_about", [element], page, findings)
-        elif _is_said_of_item(element) or not _is_html_relation(element):
-            continue  # structured.py reads items; a property without a subject of its own is about nothing we show
-        elif element.tag in ("a", "area") and context.figures:
-            figures[context.figures[0]].append(element)
+        elif _is_said_of_item(element) or not is_html_relation(element):
+            continue  # items.py reads properties of things, and those without a subject of their own
+        elif context.figures and (element.tag in ("a", "area") or element.get("property")):
+            figures.relations[context.figures[0]].append(element)
         elif element.tag in ("a", "area") and context.item is not None and context.item.is_image:
             items[context.item].append(element)
-        elif element.tag in ("a", "area", "link", "form"):
+        elif element.tag in ("a", "area", "link", "form") or (element.get("property") and context.about != "_:"):
             pages[_place(element)].append(element)
-    for shown, elements in [
-        *((images.of_figure(figure), found) for figure, found in figures.items()),
-        *((images.of_item(item), found) for item, found in items.items()),
-    ]:
-        licensed |= _state([Subject("sample", i) for i in shown], "figure_rel", elements, page, findings)
+    for item, elements in items.items():
+        shown = [Subject("sample", i) for i in images.of_item(item)]
+        licensed |= _state(shown, "figure_rel", elements, page, findings)
     for (_, weight), elements in pages.items():
         confidence = RULES["page_rel"].confidence * weight
         _state([Subject("page", page.record_id)], "page_rel", elements, page, findings, confidence)
@@ -147,7 +92,7 @@ def _is_rsl(element: Element) -> bool:
     return element.get("type").lower().startswith(RSL_TYPE)
 
 
-def _about(page: Page, context: Context) -> str | None:
+def subject_around(page: Page, context: Context) -> str | None:
     """The subject that RDFa names around an element; None for the page and for things without a name."""
     about = context.about
     if not about or about == "_:":
@@ -164,10 +109,10 @@ def _is_said_of_item(element: Element) -> bool:
     return any(word.rpartition(":")[2].rpartition("/")[2] == LICENSE for word in element.get(attribute).split())
 
 
-def _is_html_relation(element: Element) -> bool:
+def is_html_relation(element: Element) -> bool:
     """`rel` counts for the page in plain HTML; a `property` of the page needs a prefix, or any word would do."""
     context = element.context
-    if LICENSE in meanings(element.get("rel"), "", context.vocabulary, context.prefixes):
+    if not meanings(element.get("rel"), "", context.vocabulary, context.prefixes).isdisjoint((LICENSE, RIGHTS)):
         return True
     return ":" in element.get("property") and context.about != "_:"
 
@@ -177,9 +122,13 @@ def _place(element: Element) -> tuple[int, float]:
 
     A license in the navigation, or in the footer of the site, may be the site's own and not the content's.
     """
-    context = element.context
-    weight = 0.5 if context.nav else 0.9 if context.about == "_:" or context.outside else 1.0
-    return (0 if element.tag == "link" else element.parent, weight)
+    named = 0.9 if element.context.about == "_:" else 1.0
+    return (0 if element.tag == "link" else element.parent, min(named, weight_of_place(element.context)))
+
+
+def weight_of_place(context: Context) -> float:
+    """Factor on the confidence of a page's license for where on the page it stands."""
+    return 0.5 if context.nav else 0.9 if context.outside else 1.0
 
 
 def _state(
@@ -191,25 +140,28 @@ def _state(
     confidence: float | None = None,
 ) -> set[int]:
     """One finding for the targets of some elements, about each subject; returns whom it is about."""
-    targets = [target for element in elements if (target := element.target()) and target.strip("# ")]
-    if not targets or not subjects:
+    stated = linked(elements, page) if subjects else None
+    if stated is None:
         return set()
-    ids = [page.license_of(target) for target in targets]
-    readable = sorted({spdx_id for spdx_id in ids if spdx_id})
-    spdx_id = either(readable) if readable and None not in ids else NOASSERTION
-    value, where = " ".join(targets), page.where(*elements)
+    spdx_id, value, where = stated
     for subject in subjects:
         findings.license(subject, rule, spdx_id, value, where, confidence)
     return {subject.id for subject in subjects}
 
 
-def _plain_links(page: Page, findings: Findings) -> None:
-    """Links to a license that do not say they license anything: kept, so that nobody need wonder; they never decide."""
+def _plain_links(page: Page, figures: Figures, findings: Findings) -> None:
+    """Links to a license that do not say they license anything: kept, so that nobody need wonder; they never decide.
+
+    In a figure they may be all that it says of its images.
+    """
     subject = Subject("page", page.record_id)
     for element in page.links:
         spdx_id = page.license_of(element.get("href"))
         if spdx_id:
             findings.license(subject, "page_link", spdx_id, element.get("href"), page.where(element))
+            context = element.context
+            if context.figures and not context.comment and not context.noscript and not subject_around(page, context):
+                figures.links[context.figures[0]].append((element, element.get("href")))
 
 
 LICENSE_METAS = {
@@ -247,42 +199,7 @@ def _metas(page: Page, findings: Findings) -> None:
             findings.attribution(subject, "page_meta", _META_FIELDS[name], content)
 
 
-def _captions(page: Page, images: Images, findings: Findings) -> None:
-    """Captions that name a license, reserve rights, or name an owner."""
-    linked: dict[int, Element] = {}
-    for element in page.statements:
-        if LICENSE in element.means and element.context.caption:
-            linked.setdefault(element.context.caption, element)
-    for caption in page.captions:
-        figures = caption.context.figures
-        subjects = [Subject("sample", i) for i in images.of_figure(figures[0])] if figures else []
-        if subjects:
-            _caption(caption, linked.get(caption.id), subjects, page, findings)
-
-
-def _caption(caption: Element, link: Element | None, subjects: list[Subject], page: Page, findings: Findings) -> None:
-    text = caption.text()
-    words = None if link is None else link.text()
-    # Beside a link the words only repeat it, unless they reserve all rights: the rest of the caption tells.
-    spdx_id = license_of_text(text) if not words or license_of_text(text.replace(words, " ")) else None
-    rule = None
-    if spdx_id == ALL_RIGHTS_RESERVED:
-        rule = "caption_notice"
-    elif spdx_id and link is None and not caption.context.noscript:
-        rule = "figure_text"
-    credits = credits_in(text, words)
-    owned = names_an_owner(text)
-    where = page.where_element(caption) if rule else None
-    for subject in subjects:
-        if rule and spdx_id and where:
-            findings.license(subject, rule, spdx_id, text, where)
-        if owned:
-            findings.attribution(subject, "caption_notice", "copyright_notice", text)
-        for field, name in credits:
-            findings.attribution(subject, "caption_credit", field, name)
-
-
-def _credits(page: Page, images: Images, findings: Findings) -> None:
+def _credits(page: Page, images: Images, figures: Figures, findings: Findings) -> None:
     """Names, titles and sources that relations and properties state of an image, a figure, or the page.
 
     An author that the site's footer names may be the one of its theme.
@@ -293,12 +210,15 @@ def _credits(page: Page, images: Images, findings: Findings) -> None:
         fields = sorted(element.means - {LICENSE})
         if not fields or context.comment or context.noscript:
             continue
-        about = _about(page, context)
+        about = subject_around(page, context)
         if about:
             rule, subjects = "rdfa_about", [Subject("sample", i) for i in images.at(page.join(about))]
         elif context.figures:
-            rule = "figure_credit"
-            subjects = [Subject("sample", i) for i in images.of_figure(context.figures[0])]
+            for field in fields:
+                if value := _credit(element, field, page):
+                    place = (context.figures[0], "creator" if field == AUTHOR else field)
+                    figures.credits[place].append(("figure_credit", value))
+            continue
         elif context.about in (None, ""):
             rule, subjects = "rdfa_page", [Subject("page", page.record_id)]
         else:
@@ -307,9 +227,9 @@ def _credits(page: Page, images: Images, findings: Findings) -> None:
             value = _credit(element, field, page)
             if field == AUTHOR and rule == "rdfa_page":
                 authors |= {} if context.outside else {value: None}
-            elif field != AUTHOR or rule == "figure_credit":
+            elif field != AUTHOR:
                 for subject in subjects:
-                    findings.attribution(subject, rule, "creator" if field == AUTHOR else field, value)
+                    findings.attribution(subject, rule, field, value)
     names = [name for name in authors if name]
     for name in names if len(names) <= MAX_AUTHORS else ():
         findings.attribution(Subject("page", page.record_id), "page_author", "creator", name)

@@ -7,16 +7,18 @@ import fnmatch
 import hashlib
 import json
 import os
+import reprlib
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pyarrow as pa
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from assets.provenance.tables import TABLES, conform
+from assets.rights.licenses import licenses
 from assets.rights.model_terms import terms_names
 
 VERDICTS = ("allow", "url_only", "review", "deny")
@@ -27,6 +29,15 @@ Protocol = Literal[
     "robots-ai", "content-usage", "content-signal", "x-robots-noai", "tdmrep", "plus-datamining", "cawg", "rsl", "ai.txt",
     "trust.txt",
 ]  # fmt: skip
+EU = frozenset(
+    ("EU", "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IT", "LT", "LU", "LV",
+     "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK")
+)  # fmt: skip
+"""The European Union and its member states, where the CDSM directive holds."""
+
+MODEL_REFUSALS = ("model_license_denied", "model_terms_denied")
+"""Why a policy lets a model write no captions."""
+
 MAX_BYTES = 1 << 20
 
 
@@ -60,7 +71,7 @@ class Text(_Section):
 
     inherit_page: bool = Field(True, description="the license of a page covers the words on it")
     unknown: Literal["allow_short_factual", "allow", "review", "deny"] = "allow_short_factual"
-    max_chars: int = Field(300, ge=0, description="a longer text without a license is no short factual one")
+    max_chars: int = Field(300, ge=0, le=2**31, description="a longer text without a license is no short factual one")
 
 
 class Caption(_Section):
@@ -87,6 +98,9 @@ class Components(_Section):
 class Adaptation(_Section):
     """What may be made of works whose license speaks of adaptations. A caption fused from a text adapts it."""
 
+    nd_text: Literal["exclude_from_fusion"] = Field(
+        "exclude_from_fusion", description="no-derivatives texts are never put to a language model"
+    )
     nd_image: Literal["keep_original_bytes", "url_only", "drop"] = Field(
         "keep_original_bytes",
         description="no-derivatives images; where their bytes were shrunk only the address goes out",
@@ -120,10 +134,21 @@ class Risk(_Section):
     third_party_host: int = Field(1, ge=0, le=10, description="image served from another registered domain")
 
 
+class Collection(_Section):
+    """How licenses stand in a release. Each key has the one value that is offered: a policy says what holds."""
+
+    mode: Literal["collection"] = Field("collection", description="each sample keeps its own license")
+    attribution_file: Literal[True] = True
+    per_item_license: Literal[True] = True
+    expression: Literal["AND"] = Field("AND", description="the release as a whole is bound by all of its licenses")
+
+
 class Reservations(_Section):
     """Opt-outs that are honored."""
 
-    honor: list[Protocol] = Field(description="protocols")
+    honor: list[Protocol] = Field(
+        description="protocols", validation_alias=AliasChoices("honor", "honour"), serialization_alias="honor"
+    )
     agents: list[str] = Field(description="robots.txt agents whose rules count; * is whom a file does not name")
     usage: list[Literal["tdm", "ai_train", "ai_gen_train", "ai_input", "search", "index"]] = Field(min_length=1)
     conditional: Literal["reserved", "review", "ignored"] = "reserved"
@@ -138,7 +163,9 @@ class Policy(_Section):
 
     policy: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$", description="name")
     purpose: Literal["commercial", "research"] = "commercial"
-    jurisdictions: list[str] = Field(default_factory=list)
+    jurisdictions: list[Annotated[str, Field(pattern="^[A-Z]{2}$")]] = Field(
+        default_factory=list, description="countries by two letters (ISO 3166), or EU"
+    )
     default: Verdict = "deny"
     components: Components
     adaptation: Adaptation = Field(default_factory=lambda: Adaptation.model_validate({}))
@@ -148,14 +175,35 @@ class Policy(_Section):
     conflict: Literal["most_restrictive", "precedence"] = "most_restrictive"
     risk: Risk = Field(default_factory=lambda: Risk.model_validate({}))
     reservations: Reservations
+    release: Collection = Field(default_factory=lambda: Collection.model_validate({}))
 
     @model_validator(mode="after")
     def _honors_what_the_law_asks(self) -> Policy:
         """CDSM directive, Art. 4: whoever mines for other than research must heed machine-readable reservations."""
-        asked = {"robots-ai", "tdmrep"} - set(self.reservations.honor)
-        if self.purpose == "commercial" and "EU" in self.jurisdictions and asked:
-            names = " and ".join(sorted(asked))
-            raise ValueError(f"a commercial purpose in the EU must honor {names}: add them to reservations.honor")
+        heard = self.reservations
+        if self.purpose != "commercial" or not EU & set(self.jurisdictions):
+            return self
+        for key, asked, given in (
+            ("honor", {"robots-ai", "tdmrep"}, set(heard.honor)),
+            ("usage", {"tdm"}, set(heard.usage)),
+            ("agents", {"*"}, set(heard.agents)),
+        ):
+            if asked - given:
+                names = " and ".join(sorted(asked - given))
+                raise ValueError(f"a commercial purpose in the EU must heed {names}: add it to reservations.{key}")
+        if heard.conditional == "ignored":
+            raise ValueError("a commercial purpose in the EU must not ignore conditions: set reservations.conditional")
+        return self
+
+    @model_validator(mode="after")
+    def _names_licenses(self) -> Policy:
+        """A pattern that no license has is a slip of the pen, and in `deny` a dangerous one."""
+        image = self.components.image
+        for verdict in ("deny", "review", "url_only", "allow"):
+            for pattern in getattr(image, verdict):
+                if not any(fnmatch.fnmatchcase(spdx_id, pattern) for spdx_id in licenses()):
+                    where = f"components.image.{verdict}"
+                    raise ValueError(f"{where} names {pattern!r}, which no known license matches; letter case counts")
         return self
 
     @property
@@ -199,9 +247,9 @@ class Policy(_Section):
         """Why a model must not write captions that are released; None where it may."""
         caption = self.components.caption
         if weights_license is None or not _matches(weights_license, caption.allow_models_with):
-            return "model_license_denied"
+            return MODEL_REFUSALS[0]
         if any(_matches(name, caption.deny_terms) for name in terms_names(output_terms)):
-            return "model_terms_denied"
+            return MODEL_REFUSALS[1]
         return None
 
 
@@ -209,9 +257,9 @@ def _matches(text: str, patterns: Iterable[str]) -> bool:
     return any(fnmatch.fnmatchcase(text, pattern) for pattern in patterns)
 
 
-def policy_table(in_force: Policy) -> pa.Table:
-    """Table `policy`: the one in force and those that ship, for questions what-if."""
-    shipped = [load_policy(name) for name in shipped_policies()]
+def policy_table(in_force: Policy, own_agent: str = "") -> pa.Table:
+    """Table `policy`: the one in force and those that ship, for questions what-if; all of them heed our own agent."""
+    shipped = [load_policy(name).heeding(own_agent) for name in shipped_policies()]
     others = [policy for policy in shipped if policy.name != in_force.name]
     rows = [
         {
@@ -237,8 +285,31 @@ def shipped_policies() -> list[str]:
 
 def policy_path(name_or_path: str | os.PathLike[str]) -> Path:
     """File of a policy: one that ships by its name, else the path itself."""
-    shipped = Path(__file__).with_name("policies") / f"{name_or_path}.yaml"
-    return shipped if os.sep not in str(name_or_path) and shipped.is_file() else Path(name_or_path)
+    if str(name_or_path) in shipped_policies():
+        return Path(__file__).with_name("policies") / f"{name_or_path}.yaml"
+    return Path(name_or_path)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without aliases: a few hundred bytes of them stand for gigabytes."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases (*name) are not read in a policy; write the value out")
+        return super().compose_node(parent, index)
+
+
+_UNREADABLE = (
+    yaml.YAMLError,
+    ValueError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    TypeError,
+    OverflowError,
+    RecursionError,
+)
+"""What YAML's own readers of dates, numbers and truth values raise where a value is none."""
 
 
 def load_policy(name_or_path: str | os.PathLike[str]) -> Policy:
@@ -246,15 +317,16 @@ def load_policy(name_or_path: str | os.PathLike[str]) -> Policy:
     path = policy_path(name_or_path)
     try:
         data = path.read_bytes()
-    except OSError as error:
-        names = ", ".join(shipped_policies())
-        raise PolicyError(f"policy {name_or_path}: no such policy; name a YAML file or one of {names}") from error
+    except (OSError, ValueError) as error:
+        names, named = ", ".join(shipped_policies()), str(name_or_path)[:200]
+        raise PolicyError(f"policy {named}: no such policy; name a YAML file or one of {names}") from error
     if len(data) > MAX_BYTES:
         raise PolicyError(f"{path}: a policy must be smaller than 1 MiB")
     try:
-        content = yaml.safe_load(data)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise PolicyError(f"{path}: not YAML: {error}") from error
+        content = yaml.load(data, _Loader)
+        json.dumps(content, default=str, ensure_ascii=False).encode()
+    except _UNREADABLE as error:
+        raise PolicyError(f"{path}: not YAML that a policy could be: {reprlib.repr(str(error))}") from error
     if not isinstance(content, dict):
         raise PolicyError(f"{path}: a policy is a mapping of keys, not {type(content).__name__}")
     try:
@@ -278,4 +350,4 @@ def _explain(path: Path, item: Any) -> str:
         return f"{path}: {key} is no key of a policy" + (f"; did you mean {near[0]}?" if near else "")
     if item["type"] == "missing":
         return f"{path}: {key} is missing"
-    return f"{path}: {key} is {item['input']!r}, but {item['msg'][0].lower()}{item['msg'][1:]}"
+    return f"{path}: {key} is {reprlib.repr(item['input'])}, but {item['msg'][0].lower()}{item['msg'][1:]}"

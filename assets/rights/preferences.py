@@ -14,7 +14,7 @@ Preference = tuple[str, str]
 """(usage, decision)."""
 
 MAX_FIELD = 16 * 1024
-"""A longer structured field is not parsed."""
+"""A longer structured field is not parsed: it may reserve anything."""
 
 _VOCABULARIES = (
     ("2025-06 draft-ietf-aipref-vocab-01",
@@ -64,7 +64,7 @@ def content_usage(value: str) -> list[Usage]:
     open: they are noted as unknown beside whatever they qualify.
     """
     if len(value) > MAX_FIELD:
-        return [Usage("ai_train", UNKNOWN)]
+        return [Usage("ai_train", CONDITIONAL)]
     try:
         members: Any = http_sf.parse(value.encode("latin-1", "replace"), tltype="dictionary")
     except (StructuredFieldError, RecursionError):
@@ -88,11 +88,12 @@ _SIGNALS = {"ai-train": "ai_train", "ai-input": "ai_input", "search": "search"}
 def content_signal(value: str) -> list[Preference]:
     """Preferences of a Content-Signal line: `search=yes, ai-train=no`; a repeated key is read restrictively.
 
-    A key that is missing neither grants nor restricts. `use=immediate|reference|full` says how far an allowed use may
-    go; no published text of the protocol says what it grants, so it is kept as unknown, whatever its value.
+    Semicolons are read as commas, for which they are mistaken. A key that is missing neither grants nor restricts.
+    `use=immediate|reference|full` says how far an allowed use may go; no published text of the protocol says what it
+    grants, so it is kept as unknown, whatever its value.
     """
     said: dict[str, str] = {}
-    for part in value.lower().split(","):
+    for part in re.split(r"[,;]", value.lower()):
         key, _, answer = (piece.strip() for piece in part.partition("="))
         usage = _SIGNALS.get(key)
         if usage:
@@ -108,6 +109,7 @@ def _stricter(one: str, other: str) -> str:
 
 
 _VALUED = {"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"}
+_VALUE = re.compile(rf"\b(?:{'|'.join(sorted(_VALUED))})\s*:\s*[\w-]*")
 _DIRECTIVES = _VALUED | {
     "all", "none", "index", "noindex", "follow", "nofollow", "archive", "noarchive", "nocache", "snippet", "nosnippet",
     "noimageindex", "notranslate", "nositelinkssearchbox", "indexifembedded", "noodp", "noydir", "noai", "noimageai",
@@ -126,7 +128,8 @@ def robots_directives(values: Iterable[str], agents: frozenset[str]) -> set[str]
     """Opt-outs that bind us in X-Robots-Tag headers or robots meta elements: `noai`, `noimageai`, and of indexing.
 
     A name and a colon address what follows, up to the next name, to one agent; directives that take a value are no
-    names, and neither is a word before something that is no directive. Case does not matter.
+    names, and neither is a word before something that is no directive. Case does not matter, nor what stands between
+    directives: a comma, a semicolon or another sign that no directive has.
 
     Args:
         agents: lower-case names of agents whose rules count, besides everybody's.
@@ -134,14 +137,20 @@ def robots_directives(values: Iterable[str], agents: frozenset[str]) -> set[str]
     found: set[str] = set()
     for value in values:
         binds = True
-        for part in value.lower().split(","):
+        for part in re.split(r"[,;]", value.lower()):
             name, colon, rest = (piece.strip() for piece in part.partition(":"))
             if colon and _addresses(name, rest):
                 binds = name == "*" or name in agents
                 part = rest
             if binds:
-                found |= _OPT_OUTS.keys() & set(part.split())
+                found |= _OPT_OUTS.keys() & _words(part)
     return found
+
+
+def _words(part: str) -> set[str]:
+    """Words that may be directives: no address, and no value of a directive that takes one."""
+    plain = (word for word in _VALUE.sub(" ", part).split() if "://" not in word)
+    return {word for text in plain for word in re.split(r"[^\w-]+", text)}
 
 
 def _addresses(name: str, rest: str) -> bool:

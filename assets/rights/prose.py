@@ -54,7 +54,8 @@ _HINTS = (
 )  # fmt: skip
 _AROUND = 400
 """Bytes before and after a hint in which a sentence about it is sought."""
-_MAX_HINTS = 300
+_MAX_HINTS = 1000
+"""Places of one hint that are looked at: more than a page of terms has, and few enough to be looked at."""
 
 
 def read_prose(page: Page, observed_at: datetime | None, findings: Findings) -> None:
@@ -102,11 +103,15 @@ def _windows(body: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _hints(lower: bytes) -> list[int]:
-    """Where a page hints at mining or training; plain searches, because most pages do so nowhere."""
+    """Where a page hints at mining or training; plain searches, because most pages do so nowhere.
+
+    Of hints in one window the first stands for all, so that a heap of them does not hide what stands elsewhere.
+    """
     places: list[int] = []
     for hint in _HINTS:
-        place = lower.find(hint)
-        while place >= 0 and len(places) < _MAX_HINTS:
+        place, found = lower.find(hint), 0
+        while place >= 0 and found < _MAX_HINTS:
             places.append(place)
-            place = lower.find(hint, place + 1)
+            found += 1
+            place = lower.find(hint, place + _AROUND)
     return sorted(places)

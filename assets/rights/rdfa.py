@@ -19,11 +19,13 @@ MAX_PREFIXES = 50
 MAX_WORDS = 50
 MAX_WORD = 300
 
-LICENSE, AUTHOR = "license", "author"
+LICENSE, AUTHOR, RIGHTS = "license", "author", "rights"
 _MEANINGS = {
     CC + "license": LICENSE,
     DCT + "license": LICENSE,
     XHV + "license": LICENSE,
+    DCT + "rights": RIGHTS,
+    DC + "rights": RIGHTS,
     SCHEMA + "license": LICENSE,
     CC + "attributionName": "creator",
     CC + "attributionURL": "source_url",
@@ -37,7 +39,7 @@ _MEANINGS = {
 }
 _BY_IRI = {iri.lower(): meaning for iri, meaning in _MEANINGS.items()}
 _SYNONYMS = (("https://schema.org/", SCHEMA), ("http://web.resource.org/cc/", CC))
-_HINT = re.compile(r"licen|copyright|author|attribution|morepermissions|creator|title|source", re.I)
+_HINT = re.compile(r"licen|right|author|attribution|morepermissions|creator|title|source", re.I)
 
 Prefixes = tuple[tuple[str, str], ...]
 """Declared prefixes in lower case with what they stand for, sorted by prefix."""
@@ -61,6 +63,8 @@ def declared(attributes: Mapping[str, str | None], above: Prefixes) -> Prefixes:
 @lru_cache(4096)
 def meanings(rel: str, property: str, vocabulary: str, prefixes: Prefixes) -> frozenset[str]:
     """What an element says by its relations and properties: `license`, `author`, or a field of table `attribution`.
+
+    `rights` is a license only where it leads to one.
 
     `copyright` is an old word of HTML for `license`. A plain `license` counts under any vocabulary: none is known in
     which it means another thing.

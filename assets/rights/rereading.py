@@ -11,6 +11,7 @@ import re
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from selectolax.lexbor import LexborNode
@@ -20,9 +21,10 @@ from assets.rights.adapters import license_in_words
 from assets.rights.findings import MAX_VALUE, Evidence, Findings, Subject, shorten
 from assets.rights.http_rules import read_headers, read_reservation_metas
 from assets.rights.image_rules import read_image
-from assets.rights.licenses import NOASSERTION, either, license_of_text, license_of_url, license_of_value
+from assets.rights.licenses import NOASSERTION, choice_of, license_of_text, license_of_url, license_of_value
 from assets.rights.markup import MAX_PAGE, Page
-from assets.rights.page_rules import Images, mark_outside, read_markup
+from assets.rights.page_images import Images
+from assets.rights.page_rules import mark_outside, read_markup
 from assets.rights.prose import spoken_reservations, words_of
 from assets.rights.structured import read_structured
 
@@ -91,8 +93,13 @@ class Excerpt:
         return Page(opened, self.origin.url, self.origin.charset, 0)
 
     def whole_page(self) -> Page:
-        """The page that the range is of."""
-        return Page(self.part, self.origin.url, self.origin.charset, 0)
+        """The page that the range is of; many findings of one page are read again in a row."""
+        return _page(self.part, self.origin.url, self.origin.charset)
+
+
+@lru_cache(1)
+def _page(body: bytes, url: str, charset: str | None) -> Page:
+    return Page(body, url, charset, 0)
 
 
 Reader = Callable[[Excerpt], Readings]
@@ -140,6 +147,11 @@ def _is_markup(raw: bytes) -> bool:
     return raw.startswith(b"<") and raw.endswith(b">")
 
 
+def _images(page: Page, about_page: bool) -> Images:
+    """The images that a statement could be about: none, where the finding is about the page."""
+    return Images(page, []) if about_page else _Anywhere(page)
+
+
 class _Anywhere(Images):
     """One image at every address, so that data about any image finds it."""
 
@@ -155,7 +167,7 @@ def read_script(excerpt: Excerpt) -> Readings:
     findings = Findings()
     if _is_markup(excerpt.raw):
         page = excerpt.page()
-        read_structured(page, _Anywhere(page), findings)
+        read_structured(page, _images(page, excerpt.subject_type == "page"), findings)
     return heard(excerpt, findings)
 
 
@@ -164,35 +176,42 @@ def read_whole_page(excerpt: Excerpt) -> Readings:
 
     Damaged markup does not say on its own what it says in its place: a caption that never ends, a link between others.
     """
-    page, findings = excerpt.whole_page(), Findings()
-    images = _Anywhere(page)
+    origin = excerpt.origin
+    return _in_place(excerpt, _rows_of_page(excerpt.part, origin, excerpt.subject_type == "page"))
+
+
+@lru_cache(2)
+def _rows_of_page(body: bytes, origin: Origin, about_page: bool) -> list[Reread]:
+    page, findings = _page(body, origin.url, origin.charset), Findings()
+    images = _images(page, about_page)
     read_markup(page, images, findings)
     read_structured(page, images, findings)
-    read_reservation_metas(page, None, findings, excerpt.origin.agents)
-    return _in_place(excerpt, findings)
+    read_reservation_metas(page, None, findings, origin.agents)
+    return rows_of(findings.evidence())
 
 
-def _in_place(excerpt: Excerpt, findings: Findings) -> Readings:
+def _in_place(excerpt: Excerpt, found: Iterable[Reread]) -> Readings:
     """What was read from the whole part, as far as it names exactly this range."""
     place = (excerpt.start, excerpt.end)
-    found = rows_of(findings.evidence())
     return {(row.value, row.says) for row in found if (row.rule, row.place) == (excerpt.rule, place)}
 
 
-_RELATIONS = ("license", "copyright")
+_RELATIONS = ("license", "copyright", "rights")
+_OF_ITEMS = ("microdata_image", "rdfa_image", "microdata_page", "rdfa_page_license")
+_OF_PLAIN_LINKS = ("page_link", "figure_text")
 
 
 def _targets(page: Page, rule: str) -> list[str]:
     """What the tags of a range could state under a rule, in their order."""
     if rule == "page_meta":
         return [node.attributes.get("content") or "" for node in page.tree.css("meta[content]")]
-    if rule in ("microdata_image", "rdfa_image"):
+    if rule in _OF_ITEMS:
         return [_item_value(node) for node in page.tree.css("[itemprop], [property]")]
-    nodes = page.tree.css("a[href]" if rule == "page_link" else "[rel], [property]")
-    if rule != "page_link":
-        nodes = [node for node in nodes if _is_license_relation(node)]
+    if rule in _OF_PLAIN_LINKS:
+        return [node.attributes.get("href") or "" for node in page.tree.css("a[href]")]
+    nodes = [node for node in page.tree.css("[rel], [property]") if _is_license_relation(node)]
     return [
-        next((text for name in ("href", "action", "resource") if (text := node.attributes.get(name))), "")
+        next((text for name in ("href", "action", "resource", "content") if (text := node.attributes.get(name))), "")
         for node in nodes
     ]
 
@@ -219,10 +238,13 @@ def read_tags(excerpt: Excerpt) -> Readings:
     if excerpt.rule == "page_meta":
         return {(excerpt.value, license_of_value(stated[0]) or NOASSERTION)}
     joined = [_joined(excerpt, text) for text in stated]
-    if excerpt.rule in ("microdata_image", "rdfa_image"):
-        return {(excerpt.value, _choice(license_of_value(url if "/" in text else text)
-                                        for text, url in zip(stated, joined, strict=True)))}  # fmt: skip
-    return {(excerpt.value, _choice(license_of_url(url) for url in joined))}
+    if excerpt.rule in _OF_ITEMS:
+        return {(excerpt.value, choice_of(license_of_value(url if "/" in text else text)
+                                          for text, url in zip(stated, joined, strict=True)))}  # fmt: skip
+    ids = {license_of_url(url) for url in joined}
+    if excerpt.rule == "figure_text" and len(ids) > 1:
+        return {(excerpt.value, NOASSERTION)}
+    return {(excerpt.value, choice_of(ids))}
 
 
 def _parts(value: str, texts: Sequence[str]) -> list[str]:
@@ -251,17 +273,15 @@ def _joined(excerpt: Excerpt, text: str) -> str:
     return page.join(text) or text
 
 
-def _choice(ids: Iterable[str | None]) -> str:
-    """Several links in one place are a choice; one that cannot be read makes all of it unreadable."""
-    known = list(ids)
-    readable = sorted({spdx_id for spdx_id in known if spdx_id})
-    return either(readable) if readable and None not in known else NOASSERTION
-
-
 def read_words(excerpt: Excerpt) -> Readings:
     """Captions, from the text of the element."""
     text = _text_of(excerpt)
     return {(excerpt.value, license_of_text(text) or NOASSERTION)} if excerpt.value in text else set()
+
+
+def read_figure(excerpt: Excerpt) -> Readings:
+    """A figure's words, or its links to a license that say no more than where they lead."""
+    return read_words(excerpt) or read_tags(excerpt)
 
 
 def _text_of(excerpt: Excerpt) -> str:
@@ -278,7 +298,7 @@ def read_site_element(excerpt: Excerpt) -> Readings:
         return set()
     attributes = [text for node in excerpt.page().tree.css("*") for text in node.attributes.values() if text]
     stated = _parts(value, attributes)
-    return {(value, _choice(license_of_value(_joined(excerpt, part)) for part in stated))} if stated else set()
+    return {(value, choice_of(license_of_value(_joined(excerpt, part)) for part in stated))} if stated else set()
 
 
 def read_block(excerpt: Excerpt) -> Readings:
@@ -294,7 +314,7 @@ def read_block(excerpt: Excerpt) -> Readings:
             return alone
     findings = Findings()
     read_image(excerpt.part, 0, None, findings)
-    return _in_place(excerpt, findings)
+    return _in_place(excerpt, rows_of(findings.evidence()))
 
 
 def _file_with(block: bytes, whole: bytes) -> bytes:
@@ -329,7 +349,7 @@ def read_unread_page(excerpt: Excerpt) -> Readings:
         reasons.append("too_large")
     elif too_deep(excerpt.part):
         reasons.append("too_deep")
-    elif excerpt.whole_page().cut:
+    elif Page(excerpt.part, excerpt.origin.url, excerpt.origin.charset, 0).cut:  # as it is before rules read it
         reasons.append("too_many_statements")
     return {(f"page incomplete: {reason}", NOASSERTION) for reason in reasons}
 
@@ -341,7 +361,7 @@ def read_outside(excerpt: Excerpt) -> Readings:
     page, findings = excerpt.whole_page(), Findings()
     count = len(page.tree.css("img"))
     mark_outside(page, Images(page, [(i, i, []) for i in range(count)]), findings)
-    return _in_place(excerpt, findings)
+    return _in_place(excerpt, rows_of(findings.evidence()))
 
 
 def read_prose(excerpt: Excerpt) -> Readings:

@@ -8,7 +8,7 @@ from assets.rights.findings import Findings, Subject, shorten
 from assets.rights.http_rules import read_headers
 from assets.rights.preferences import content_signal, tdm_reservation
 from assets.rights.rereading import Excerpt, Readings, heard, rows_of
-from assets.rights.site_rules import SiteFile, Target, read_sites
+from assets.rights.site_rules import SITE_PATHS, SiteFile, Target, read_sites
 from assets.rights.sites import MAX_FILE
 
 SITE = "http://site.example"
@@ -75,14 +75,18 @@ def read_site_file(excerpt: Excerpt) -> Readings:
     """Site files that were given up or not to be had, read again from end to end."""
     findings = Findings()
     if _is_whole(excerpt):
-        kind = excerpt.rule if excerpt.rule == "ai_txt" else excerpt.rule.partition("_")[0]
-        file = SiteFile(kind, SITE, 0, None, excerpt.raw, http_status=excerpt.origin.http_status)
-        read_sites([file], [Target(excerpt.subject, f"{SITE}/")], findings)
+        kind = excerpt.rule if excerpt.rule in SITE_PATHS.values() else excerpt.rule.partition("_")[0]
+        truncated = next(iter(excerpt.origin.incomplete), None)
+        file = SiteFile(kind, SITE, 0, None, excerpt.raw, SITE, excerpt.origin.http_status, truncated)
+        targets = [Target(excerpt.subject, SITE + path) for path in ("/", "/that/no/pattern/is/about")]
+        read_sites([file], targets, findings, sorted(excerpt.origin.agents))
     return heard(excerpt, findings)
 
 
 def read_trust_line(excerpt: Excerpt) -> Readings:
-    """One line of a trust.txt, as a file of its own."""
+    """One line of a trust.txt, as a file of its own; or all of it, where it was not read to its end."""
+    if _is_whole(excerpt):
+        return read_site_file(excerpt)
     findings = Findings()
     file = SiteFile("trust_txt", SITE, 0, None, excerpt.raw)
     read_sites([file], [Target(excerpt.subject, f"{SITE}/")], findings)
@@ -101,17 +105,15 @@ def read_tdmrep_entry(excerpt: Excerpt) -> Readings:
     return found
 
 
-NO_TERMS = ("no terms for this address", "ai_train unknown")
-
-
 def read_terms(excerpt: Excerpt) -> Readings:
     """One content element of an RSL document, in a document of its own; else, for its namespaces, in its place."""
     wrapped = b'<rsl xmlns="https://rslstandard.org/rsl">' + excerpt.raw + b"</rsl>"
     alone = {said for _, said in _terms_say(wrapped)} if excerpt.raw.startswith(b"<") else set()
     if any(value == excerpt.value for value, _ in alone):
         return alone
-    in_place = {said for place, said in _terms_say(excerpt.part) if place == (excerpt.start, excerpt.end)}
-    return in_place | {NO_TERMS} if _is_whole(excerpt) else in_place
+    if excerpt.rule == "rsl_feed" and _is_whole(excerpt) and (unread := read_site_file(excerpt)):
+        return unread
+    return {said for place, said in _terms_say(excerpt.part) if place == (excerpt.start, excerpt.end)}
 
 
 def _terms_say(document: bytes) -> list[tuple[tuple[int, int], tuple[str, str]]]:

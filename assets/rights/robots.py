@@ -15,18 +15,24 @@ MAX_BYTES = 500 * 1024
 """RFC 9309, section 2.5: a parser must read at least 500 KiB; what follows is not read."""
 
 MAX_REPEATS = 16
-"""Different preference lines for one path, or in one group, that are read; one more makes the file `crowded`."""
+"""Different preference lines for one path, or in one group, and different License lines that are read."""
 
 MAX_MERGED = 200_000
-"""Rules that are copied where tokens have several groups; a file that asks for more is `crowded`."""
+"""Rules that are copied where tokens have several groups."""
+
+MAX_WILDCARDS = 1000
+MAX_WILD_TEXT = 32 * 1024
+"""Characters of all patterns with wildcards that are tried: with the length of a path they bound the work over it."""
 
 MAX_TOKENS_IN_LINE = 500
 MAX_PATH = 4096
+TOO_MANY_RULES = "too many rules"
 
 # Misspellings that are common enough for other readers to know them too.
 _USER_AGENT = {"user-agent", "useragent", "user agent"}
 _DISALLOW = {"disallow", "dissallow", "dissalow", "disalow", "diasllow", "disallaw"}
-_RULES = _DISALLOW | {"allow", "content-usage", "content-signal"}
+_PREFERENCES = {"content-usage", "content-signal"}
+_RULES = _DISALLOW | {"allow"} | _PREFERENCES
 _WITHOUT_COLON = {b"user-agent", b"disallow", b"allow"}
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _TOKEN = re.compile(r"[A-Za-z0-9_.-]+(?: [A-Za-z0-9_.-]+)*")
@@ -53,7 +59,7 @@ class Rule:
 
 @dataclass
 class Patterns:
-    """Rules of one kind, ready to be matched."""
+    """Rules of one kind, ready to be matched; `crowded`: there were more of them about one path than are read."""
 
     literal: dict[str, list[Rule]] = field(default_factory=dict)
     wild: list[Rule] = field(default_factory=list)
@@ -71,9 +77,11 @@ class Patterns:
             self.wild.append(rule)
             return
         same = self.literal.setdefault(rule.pattern, [])
+        if len(same) == MAX_REPEATS:
+            self.crowded = True
+            return
         same.append(rule)
         self.lengths.add(len(rule.pattern))
-        self.crowded |= len(same) > MAX_REPEATS
 
     def rules(self) -> Iterator[Rule]:
         """All rules."""
@@ -112,13 +120,14 @@ class Group:
             self.usage.add(rule)
         for line in other.signals:
             self.signal(line)
+        self.rules.crowded |= other.rules.crowded
+        self.usage.crowded |= other.usage.crowded
 
     def signal(self, line: Line) -> None:
         """Adds a Content-Signal line, unless it only repeats one."""
         if all(line.value != known.value for known in self.signals):
-            self.signals.append(line)
-            self.usage.crowded |= len(self.signals) > MAX_REPEATS
-            del self.signals[MAX_REPEATS + 1 :]
+            self.usage.crowded |= len(self.signals) == MAX_REPEATS
+            self.signals = [*self.signals, line][:MAX_REPEATS]
 
 
 @dataclass
@@ -129,13 +138,13 @@ class Robots:
         blocks: groups as they stand in the file.
         of_token: blocks of each lower-case token (`*` included), by number.
         licenses: license lines, which stand outside groups.
-        crowded: merging the groups that were asked for took more than any honest file needs.
+        unread: why not all that it says to the agents that were asked for is read; None if it is.
     """
 
     blocks: list[Group] = field(default_factory=list)
     of_token: dict[str, list[int]] = field(default_factory=dict)
     licenses: list[Line] = field(default_factory=list)
-    crowded: bool = False
+    unread: str | None = None
     _merged: dict[tuple[int, ...], Group] = field(default_factory=dict)
     _copied: int = 0
 
@@ -161,7 +170,7 @@ class Robots:
         for number in numbers:
             self._copied += self.blocks[number].size
             if self._copied > MAX_MERGED:
-                self.crowded = True
+                self.unread = self.unread or TOO_MANY_RULES
                 break
             merged.take(self.blocks[number])
         return merged
@@ -170,29 +179,46 @@ class Robots:
 def parse(body: bytes, relative_patterns: bool = False) -> Robots:
     """Reads a file of any bytes; lines that make no sense are skipped.
 
+    Preferences that stand above the first group are said to everybody whom the file does not name.
+
     Args:
         relative_patterns: patterns of file names in any case, which match anywhere in a path (ai.txt).
     """
-    robots = Robots()
-    naming = False
+    robots = Robots(unread="longer than 500 KiB" if len(body) > MAX_BYTES else None)
+    naming = grouped = False
     for line in lines(body):
         if line.key in _USER_AGENT:
             if not naming:
                 robots.blocks.append(Group())
-                naming = True
-            _name(robots, _tokens(line.value))
+                naming = grouped = True
+            _name(robots, line.value)
         elif line.key in _RULES:
             naming = False
-            if robots.blocks:
+            if line.key in _PREFERENCES and not robots.blocks:
+                robots.blocks.append(Group())
+                _name(robots, "*")
+            if grouped or line.key in _PREFERENCES:
                 _add(robots.blocks[-1], line, relative_patterns)
-        elif line.key == "license" and len(robots.licenses) < MAX_REPEATS:
-            robots.licenses.append(line)
+        elif line.key == "license":
+            _license(robots, line)
     return robots
 
 
-def _name(robots: Robots, tokens: list[str]) -> None:
+def _license(robots: Robots, line: Line) -> None:
+    if any(line.value == known.value for known in robots.licenses):
+        return
+    if len(robots.licenses) == MAX_REPEATS:
+        robots.unread = robots.unread or "too many License lines"
+        return
+    robots.licenses.append(line)
+
+
+def _name(robots: Robots, value: str) -> None:
+    """Gives the last block to the agents of a User-agent line."""
     number = len(robots.blocks) - 1
-    for token in tokens:
+    if value.count(",") >= MAX_TOKENS_IN_LINE:
+        robots.unread = robots.unread or "too many agents in a line"
+    for token in _tokens(value):
         numbers = robots.of_token.setdefault(token, [])
         if not numbers or numbers[-1] != number:
             numbers.append(number)

@@ -8,18 +8,19 @@ only, is `conditional`. Documents are read whole or not at all: one that cannot 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from lxml import etree
 
-from assets.rights.addresses import origin_and_path
+from assets.rights.addresses import host_and_port, origin_and_path, site_address
 from assets.rights.findings import Findings, Subject, Where
 from assets.rights.preferences import ALLOWED, CONDITIONAL, RESERVED, UNKNOWN
-from assets.rights.robots import matches, normalize
+from assets.rights.robots import MAX_WILD_TEXT, matches, normalize
 
 if TYPE_CHECKING:
     from assets.rights.site_rules import SiteFile
@@ -31,6 +32,7 @@ MAX_LICENSES = 50
 
 _NAMESPACE = re.compile(r"https?://(?:www\.)?rslstandard\.org/rsl/?")
 _FEEDS = {"rss", "RDF", "feed"}
+_FEED_TAG = re.compile(rb"<(?:[\w.-]+:)?(?:rss|RDF|feed)[\s>]")
 
 _USES: Mapping[str, tuple[str, ...]] = {
     "all": ("tdm", "ai_train", "ai_gen_train", "ai_input", "search", "index"),
@@ -105,19 +107,15 @@ def parse(data: bytes) -> tuple[Terms, ...]:
     """Terms of an RSL document, or of the RSL elements of a feed. Raises UnreadableError."""
     if len(data) > MAX_BYTES:
         raise UnreadableError("the document is too large")
-    found = _parsed(data)
-    if isinstance(found, str):
-        raise UnreadableError(found)
-    return found
+    terms = _read(data)
+    if sum(len(one.pattern) for one in terms if "*" in one.pattern) > MAX_WILD_TEXT:
+        raise UnreadableError("the document has too many wildcards")
+    return terms
 
 
-@lru_cache(maxsize=16)
-def _parsed(data: bytes) -> tuple[Terms, ...] | str:
-    """Terms, or what is wrong with the document: many pages refer to one, which is read once."""
-    try:
-        return _read(data)
-    except UnreadableError as error:
-        return str(error)
+def looks_like_feed(data: bytes) -> bool:
+    """Whether a document that cannot be read has a tag that feeds begin with."""
+    return bool(_FEED_TAG.search(data))
 
 
 def _read(data: bytes) -> tuple[Terms, ...]:
@@ -206,7 +204,7 @@ def _scope(url: str) -> tuple[str | None, str]:
         return None, "/"
     if parts.netloc:
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        return parts.netloc.lower(), path
+        return host_and_port(parts), path
     return None, url if url.startswith(("/", "*")) else "/" + url
 
 
@@ -294,18 +292,48 @@ def _offer(offer: License, usage: str, server: bool) -> tuple[str, str]:
     return UNKNOWN, grant
 
 
-def add_document(file: SiteFile | None, url: str, subject: Subject, findings: Findings) -> bool:
-    """Findings of a document that something about `url` refers to; False if it is missing or cannot be read."""
-    if file is None or (file.http_status or 200) >= 400:
-        return False
-    try:
-        terms = parse(file.body)
-    except UnreadableError:
-        return False
+class Document:
+    """An archived state of a document. It is read once, however many pages and images refer to it."""
+
+    def __init__(self, file: SiteFile) -> None:
+        """Nothing is read yet."""
+        self.file = file
+
+    @cached_property
+    def terms(self) -> tuple[Terms, ...]:
+        """Its terms; none where it cannot be read."""
+        try:
+            return parse(self.file.body) if self.file.found else ()
+        except UnreadableError:
+            return ()
+
+
+Documents = Mapping[str, list[Document]]
+"""Archived states of documents by `site_address`."""
+
+
+def documents_of(files: Iterable[SiteFile]) -> Documents:
+    """The RSL documents among site files."""
+    found: dict[str, list[Document]] = defaultdict(list)
+    for file in files:
+        if file.kind == "rsl" and (address := site_address(file.url)):
+            found[address].append(Document(file))
+    return found
+
+
+def add_documents(documents: Documents, address: str | None, url: str, subject: Subject, findings: Findings) -> bool:
+    """What every state of a document says of `url`, which refers to it.
+
+    Returns:
+        Whether that is all there is to know; not where there is no document at the address, or a state of it cannot be
+        read or has no terms for `url`.
+    """
     host, path = host_and_path(url)
-    said = decide(terms, path, host) or [Decision("ai_train", UNKNOWN, "no terms for this address", 0, len(file.body))]
-    add_decisions(said, "rsl_document", file, subject, findings)
-    return True
+    states = documents.get((address and site_address(address)) or "", ())
+    said = [(state.file, decide(state.terms, path, host)) for state in states]
+    for file, decisions in said:
+        add_decisions(decisions, "rsl_document", file, subject, findings)
+    return bool(said) and all(decisions for _, decisions in said)
 
 
 def add_decisions(said: Iterable[Decision], rule: str, file: SiteFile, subject: Subject, findings: Findings) -> None:

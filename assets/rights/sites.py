@@ -2,14 +2,14 @@
 
 Each shard hands over the site files that it holds and the references to RSL terms that it saw; all of them together are
 then read for the pages and images of every shard. Where a file was archived more than once, every state of it counts:
-any reservation wins.
+any reservation wins. A redirect of a site's file to another host is followed inside its own shard only: what it leads to
+in another one is not known, and neither is what a revisit repeats from there.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import pyarrow as pa
@@ -17,15 +17,18 @@ import pyarrow.compute as pc
 
 from assets.crawl.urls import join
 from assets.provenance.tables import TABLES, conform
-from assets.rights.addresses import origin_and_path
+from assets.rights import robots
+from assets.rights.addresses import origin_and_path, site_address
 from assets.rights.findings import Findings, Subject, Where
-from assets.rights.rsl import add_document
-from assets.rights.site_rules import SITE_PATHS, SiteFile, Target, read_sites
+from assets.rights.rsl import add_documents, documents_of
+from assets.rights.site_rules import NOT_KEPT, SITE_PATHS, SiteFile, Target, read_sites, terms_address
 
 MAX_FILE = (1 << 20) + 1
 """Bytes of a site file that are kept: one more than any reader takes, so that it sees that there is more."""
 
-MAX_REDIRECTS = 5
+MAX_SHARD = 256 << 20
+"""Bytes of all site files of a shard that are kept."""
+
 RSL_MARK = b"rslstandard.org/rsl"
 REFERENCES = ("rsl_header", "rsl_link")
 """Rules whose finding refers to terms elsewhere."""
@@ -33,52 +36,66 @@ REFERENCES = ("rsl_header", "rsl_link")
 COLUMNS = tuple(field.name for field in fields(SiteFile))
 
 
-def site_records(records: Mapping[int, Mapping[str, Any]]) -> dict[int, list[tuple[str, str]]]:
+def site_records(
+    records: Mapping[int, Mapping[str, Any]], answers: Mapping[int, Sequence[str]]
+) -> dict[int, list[tuple[str, str]]]:
     """(kind, origin) of the site files among the records of table `record`, by record; every state of a file counts.
 
-    A file behind a redirect binds the origin that redirects. A server that failed to answer is kept too: what its file
-    says is not known.
+    A file behind a redirect binds the host that redirects. A server that failed to answer is kept too, and an answer
+    that was cut off, cannot be decoded or is not here: what the file says is not known.
+
+    Args:
+        answers: addresses that each record answers, of `Chains.answers`.
     """
-    answers: dict[str, list[int]] = defaultdict(list)
-    for record_id, row in sorted(records.items()):
-        failed = row["status"] == "http_error" and (row["http_status"] or 0) >= 500
-        if row["url"] and (row["status"] == "ok" or failed):
-            answers[row["url"]].append(record_id)
-    sites: dict[int, list[tuple[str, str]]] = defaultdict(list)
-    for url, target in [*((url, url) for url in answers), *redirected(records).items()]:
-        place = origin_and_path(url)
-        kind = SITE_PATHS.get(place[1]) if place else None
-        for record_id in answers.get(target, ()) if place and kind else ():
-            sites[record_id].append((kind or "", place[0] if place else ""))
-    return {record_id: sorted(set(found)) for record_id, found in sites.items()}
+    sites: dict[int, set[tuple[str, str]]] = {}
+    for record_id, urls in answers.items():
+        if not _may_speak(records[record_id]):
+            continue
+        places = (place for url in urls if (place := origin_and_path(url)))
+        found = {(SITE_PATHS[path], origin) for origin, path in places if path in SITE_PATHS}
+        if found:
+            sites[record_id] = found
+    return {record_id: sorted(found) for record_id, found in sites.items()}
 
 
-def redirected(records: Mapping[int, Mapping[str, Any]]) -> dict[str, str]:
-    """Where each address that redirects leads in the end, by address."""
-    steps = {
-        row["url"]: row["redirect_to"]
-        for _, row in sorted(records.items())
-        if row["status"] == "redirect" and row["url"] and row["redirect_to"]
-    }
-    ends = {}
-    for url in sorted(steps):
-        end = url
-        for _ in range(MAX_REDIRECTS):
-            end = steps.get(end, end)
-        ends[url] = end
-    return ends
+def _may_speak(row: Mapping[str, Any]) -> bool:
+    """Whether a record is a file, or hides what a file says; not where the server says that there is none."""
+    status = row["http_status"] or 200
+    return status >= 500 or status < 400 and row["status"] != "http_error"
 
 
 def holds_rsl(body: bytes, mime: str | None) -> bool:
     """Whether a record is an RSL document or a feed with RSL terms: XML that names the vocabulary near its start."""
-    return "xml" in (mime or "") and "html" not in (mime or "") and RSL_MARK in body[:65536]
+    return is_xml(mime) and RSL_MARK in body[:65536]
+
+
+def is_xml(mime: str | None) -> bool:
+    """Whether a record may be an RSL document by its media type."""
+    return "xml" in (mime or "") and "html" not in (mime or "")
+
+
+class Kept:
+    """Site files of a shard; past a number of bytes no more of them is kept than that they are there."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self.files: list[SiteFile] = []
+        self._bytes = 0
+
+    def add(self, file: SiteFile) -> None:
+        """Takes one more file in."""
+        if self._bytes + len(file.body) > MAX_SHARD:
+            file = replace(file, body=b"", truncated=NOT_KEPT)
+        self._bytes += len(file.body)
+        self.files.append(file)
 
 
 def site_files(found: Iterable[SiteFile]) -> pa.Table:
     """Table `site_file`, sorted; files that say the same are one, the one of the lowest record."""
     first: dict[tuple[object, ...], SiteFile] = {}
     for file in sorted(found, key=lambda file: file.record_id):
-        first.setdefault((file.origin, file.kind, file.url, file.http_status, file.body[:MAX_FILE]), file)
+        key = (file.origin, file.kind, file.url, file.http_status, file.truncated, file.body[:MAX_FILE])
+        first.setdefault(key, file)
     rows = [
         {**{name: getattr(file, name) for name in COLUMNS}, "body": file.body[:MAX_FILE]}
         for file in sorted(first.values(), key=lambda file: (file.origin, file.kind, file.url, file.record_id))
@@ -118,29 +135,45 @@ def targets(record: pa.Table, sample: pa.Table) -> list[Target]:
     return found
 
 
+def terms_named(files: Iterable[SiteFile], record: pa.Table, referring: pa.Table) -> list[str]:
+    """Addresses of RSL terms, sorted, that robots.txt files and a shard's references name, as table `site_file` has them.
+
+    Args:
+        files: site files of the shard's origins.
+        record, referring: as for `site_evidence`.
+    """
+    named = {join(url, row["value"]) for row, url in _with_urls(referring, record)}
+    for file in files:
+        if file.kind == "robots" and file.found and b"license" in file.body.lower():
+            named |= {terms_address(file, line) for line in robots.parse(file.body).licenses}
+    return sorted({address for url in named if url and (address := site_address(url))})
+
+
+def _with_urls(referring: pa.Table, record: pa.Table) -> list[tuple[dict[str, Any], str]]:
+    """References, each with the address of the record that it stands in."""
+    if not referring.num_rows:
+        return []
+    url_of = dict(zip(record["record_id"].to_pylist(), record["url"].to_pylist(), strict=True))
+    return [(row, url_of.get(row["record_id"]) or "") for row in referring.to_pylist()]
+
+
 def site_evidence(
     files: Sequence[SiteFile], record: pa.Table, sample: pa.Table, referring: pa.Table, agents: Sequence[str] = ()
 ) -> pa.Table:
     """Table `reservation_evidence`: what site files say of a shard's pages and images.
 
     Args:
-        files: site files of the whole build, at least those of the shard's origins and all RSL documents.
+        files: site files of the whole build, at least those of the shard's origins and the documents of `terms_named`.
         record, sample: tables of the shard.
-        referring: its findings that refer to RSL terms. Where the build holds the terms they take the finding's place.
+        referring: its findings that refer to RSL terms. Where the build holds the terms, and every state of them can be
+            read and speaks of the subject, they take the finding's place.
         agents: product tokens that count, besides those known to collect for AI.
     """
-    findings = Findings()
-    read_sites(files, targets(record, sample), findings, agents)
-    documents: dict[str, list[SiteFile]] = defaultdict(list)
-    for file in files:
-        if file.kind == "rsl":
-            documents[file.url].append(file)
-    url_of = dict(zip(record["record_id"].to_pylist(), record["url"].to_pylist(), strict=True)) if referring else {}
-    for row in referring.to_pylist():
-        subject, url = Subject(row["subject_type"], row["subject_id"]), url_of.get(row["record_id"]) or ""
-        states = documents.get(join(url, row["value"]) or "", [])
-        resolved = [add_document(state, url, subject, findings) for state in states]
-        if not any(resolved):
+    findings, documents = Findings(), documents_of(files)
+    read_sites(files, targets(record, sample), findings, agents, documents)
+    for row, url in _with_urls(referring, record):
+        subject = Subject(row["subject_type"], row["subject_id"])
+        if not add_documents(documents, join(url, row["value"]), url, subject, findings):
             where = Where(row["record_id"], row["part"], row["byte_start"], row["byte_end"])
             findings.reservation(
                 subject, row["rule"], row["usage"], row["decision"], row["value"], where, row["observed_at"]

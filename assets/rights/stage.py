@@ -37,7 +37,7 @@ VERIFIED = 100
 def policy_section(recipe: Recipe) -> dict[str, Any]:
     """The policy in force, whole: a changed word in it is a changed input."""
     policy = _policy(recipe)
-    return {"policy": policy.body, "policy_sha256": policy.sha256}
+    return {"policy": policy.body, "policy_sha256": policy.sha256, "own_agent": _own_token(recipe)}
 
 
 def _policy(recipe: Recipe) -> Policy:
@@ -186,7 +186,10 @@ def rights(work: Work) -> Mapping[str, pa.Table]:
 )
 def licenses(work: Work) -> Mapping[str, pa.Table]:
     """The licenses that Winnow knows, with their obligations, and the policy in force."""
-    return {"license": license_table(), "policy": policy_table(Policy.model_validate(work.config["policy"]))}
+    return {
+        "license": license_table(),
+        "policy": policy_table(Policy.model_validate(work.config["policy"]), work.config["own_agent"]),
+    }
 
 
 def _truth(recipe: Recipe) -> object:
@@ -194,7 +197,7 @@ def _truth(recipe: Recipe) -> object:
     if recipe.rights.truth is None:
         return None
     path = recipe.locate(recipe.rights.truth)
-    if not path.exists():
+    if not path.is_file():
         raise TruthError(f"{recipe.rights.truth}: no such truth file; correct rights.truth in {recipe.path}")
     return {"truth": recipe.rights.truth, "sha256": hash_file(path)}
 

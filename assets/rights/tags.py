@@ -16,7 +16,7 @@ _RAW_TEXT = {b"script", b"style", b"textarea", b"title", b"xmp", b"iframe", b"no
 _TAG_NAME = re.compile(rb"<(?:!--|([A-Za-z][^\s/>]*))")
 _TAG = re.compile(rb"<[A-Za-z](?:=\s*\"[^\"]*\"|=\s*'[^']*'|[^>=]++|=)*+>")
 _ATTRIBUTES = re.compile(
-    rb"\b(?:rel|about|resource|property|typeof|itemprop|itemscope)\b|licen[cs]e|public-domain", re.I
+    rb"\b(?:rel|about|resource|property|typeof|itemprop|itemscope)\b|licen[cs]e|public-domain|wp-caption", re.I
 )
 
 

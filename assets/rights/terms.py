@@ -137,7 +137,8 @@ def license_rules() -> pa.Table:
 
 
 def optout_rules() -> pa.Table:
-    """Opt-out rules with their protocol: base name, step within TDMRep, whether they name agents, whether the label is old."""
+    """Opt-out rules with their protocol: base name, step within TDMRep, and what kind they are: do they name
+    agents, is the label an old one, do they stand for what could not be read."""
     rows = [
         {
             "rule": name + suffix,
@@ -146,10 +147,11 @@ def optout_rules() -> pa.Table:
             "step": TDM_STEPS.index(name) if name in TDM_STEPS else None,
             "by_agent": name in BY_AGENT,
             "legacy": bool(suffix),
+            "unread": name.endswith(("_unread", "_unavailable")),
         }
         for name, protocol in PROTOCOL_OF.items()
         for suffix in ("", "_legacy")
     ]
     kinds = [("rule", _TEXT), ("base", _TEXT), ("protocol", _TEXT), ("step", _I8), ("by_agent", pa.bool_()),
-             ("legacy", pa.bool_())]  # fmt: skip
+             ("legacy", pa.bool_()), ("unread", pa.bool_())]  # fmt: skip
     return pa.Table.from_pylist(rows, schema=pa.schema(kinds))

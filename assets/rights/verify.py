@@ -46,7 +46,7 @@ READERS: dict[str, Reader] = {
     "comment_rel": rereading.read_tags,
     "rdfa_": rereading.read_tags,
     "microdata_": rereading.read_tags,
-    "figure_text": rereading.read_words,
+    "figure_text": rereading.read_figure,
     "caption_": rereading.read_words,
     "adapter_": rereading.read_site_element,
     "jsonld_": rereading.read_script,
@@ -79,7 +79,9 @@ READERS: dict[str, Reader] = {
 }
 """Reader by the start of a rule's name; the longest start that fits counts."""
 
-OF_PAGES = (rereading.read_metas, rereading.read_tags, rereading.read_words, rereading.read_script)
+OF_PAGES = (
+    rereading.read_metas, rereading.read_tags, rereading.read_words, rereading.read_figure, rereading.read_script,
+)  # fmt: skip
 """Readers of an excerpt of a page; what an excerpt alone does not say is read in its place."""
 
 

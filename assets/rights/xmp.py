@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections import defaultdict
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -45,6 +46,9 @@ STRUCTURES = {
     "plus:ImageCreator": "plus:ImageCreatorName",
 }
 """Properties that are lists of structures, and the part of them that is read (PLUS LDF 1.2)."""
+
+MINING_OF_OTHERS = "plus:DataMining of others"
+"""Where values of plus:DataMining are kept that a file states of something else."""
 
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _RESOURCE, _LI, _ABOUT = _RDF + "resource", _RDF + "li", _RDF + "about"
@@ -91,7 +95,9 @@ def _utf8(packet: bytes) -> bytes:
 def xmp_properties(packet: bytes) -> Properties:
     """Properties of a packet that speak of rights.
 
-    Only properties of the image itself count, not those of ingredients or of its history. Raises UnreadableError.
+    Only properties of the image itself count, not those of ingredients or of its history. All descriptions of a packet
+    should be about the image, whatever rdf:about says (XMP specification, September 2005, "rdf:about attribute"): only
+    a web address is taken to name something else. Raises UnreadableError.
     """
     text = _utf8(packet)
     if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
@@ -99,28 +105,51 @@ def xmp_properties(packet: bytes) -> Properties:
     root = _parse(text)
     if root.getroottree().docinfo.internalDTD is not None:
         raise UnreadableError("a packet must not have a document type")
-    found = _Found()
-    for rdf in [root] if root.tag == _RDF + "RDF" else root.iter(_RDF + "RDF"):
-        for subject in rdf:
-            if name_of(subject.tag) in ("rdf:Description", "cc:Work"):
-                found.read(subject)
-    return found.properties
+    return _read(root, lambda about: about if about.startswith(("http://", "https://")) else "")
 
 
 def svg_properties(data: bytes) -> Properties:
-    """Properties of the work that an SVG file's RDF describes. Raises UnreadableError.
+    """Properties of the work that an SVG file's RDF describes, by the file's own address or by none.
 
     A document type without entities is usual in SVG 1.1 and is not followed; a file that declares entities is refused.
+    Raises UnreadableError.
     """
     if b"<!ENTITY" in data:
         raise UnreadableError("entities are declared")
-    root = _parse(data)
-    found = _Found()
+    return _read(_parse(data), lambda about: about)
+
+
+def _read(root: etree._Element, subject_of: Callable[[str], str]) -> Properties:
+    """Properties of the file itself, from all RDF in it; of other things, only what is said of mining them.
+
+    What is about nothing else is about the file. So is the first work, or where there is no work the first
+    description, if each of them names an address: then it is most likely the file's own.
+
+    Args:
+        subject_of: what the text of `rdf:about` names; empty for the file.
+    """
+    nodes = [(node, subject_of(node.get(_ABOUT, "").strip())) for node in islice(_nodes(root), MAX_PROPERTIES + 1)]
+    if len(nodes) > MAX_PROPERTIES:
+        raise UnreadableError("too many descriptions")
+    works = [subject for node, subject in nodes if name_of(node.tag) == "cc:Work"]
+    all_subjects = [subject for _, subject in nodes]
+    main = works or all_subjects
+    own = {"", *([] if "" in main else main[:1])}
+    file, others = _Found(), _Found()
+    for node, subject in nodes:
+        (file if subject in own else others).read(node)
+    file.properties[MINING_OF_OTHERS] = others.properties["plus:DataMining"]
+    return file.properties
+
+
+def _nodes(root: etree._Element) -> Iterator[etree._Element]:
+    """Descriptions and works, and things of any other type that say what they are about, but licenses and people."""
     for rdf in root.iter(_RDF + "RDF"):
-        for work in rdf:
-            if name_of(work.tag) in ("cc:Work", "rdf:Description") and not work.get(_ABOUT, ""):
-                found.read(work)
-    return found.properties
+        for node in rdf:
+            name = name_of(node.tag)
+            typed = name not in ("cc:License", "cc:Agent") and node.get(_ABOUT) is not None
+            if typed or name in ("rdf:Description", "cc:Work"):
+                yield node
 
 
 def name_of(tag: object) -> str | None:
@@ -148,9 +177,7 @@ class _Found:
 
     def read(self, subject: etree._Element) -> None:
         """Attributes and child elements of one description."""
-        self._read += len(subject) + len(subject.attrib)
-        if self._read > MAX_PROPERTIES:
-            raise UnreadableError("too many properties")
+        self._count(subject)
         for tag, value in subject.attrib.items():
             name = name_of(tag)
             if name and name in PROPERTIES:
@@ -164,12 +191,20 @@ class _Found:
 
     def _structures(self, element: etree._Element, part: str) -> None:
         """The named part of each structure, whether RDF writes it as an element or as an attribute."""
-        for inner in element.iter():
+        walker = etree.iterwalk(element, events=("start",))
+        for _, inner in walker:
+            self._count(inner)
             if name_of(inner.tag) == part:
                 self._add(part, _values(inner))
-            self._add(
-                part, [" ".join(str(value).split()) for tag, value in inner.attrib.items() if name_of(tag) == part]
-            )
+                walker.skip_subtree()
+            elif inner.attrib:
+                stated = [value for tag, value in inner.attrib.items() if name_of(tag) == part]
+                self._add(part, [" ".join(str(value).split()) for value in stated])
+
+    def _count(self, element: etree._Element) -> None:
+        self._read += len(element) + len(element.attrib)
+        if self._read > MAX_PROPERTIES:
+            raise UnreadableError("too many properties")
 
     def _add(self, name: str, values: list[str]) -> None:
         self.properties[name] += [value for value in values if value]
@@ -181,8 +216,18 @@ def _values(element: etree._Element) -> list[str]:
     resource = element.get(_RESOURCE)
     if resource is not None:
         return [resource.strip()]
-    items = list(islice(element.iter(_LI), MAX_VALUES + 1)) or [element]
+    if not len(element):
+        return [" ".join((element.text or "").split()) or element.get(_ABOUT, "").strip()]
+    items = list(islice(_items(element), MAX_VALUES + 1)) or [element]
     return [" ".join(_value(item).split()) for item in items]
+
+
+def _items(element: etree._Element) -> Iterator[etree._Element]:
+    """Members of a property's list; what is nested in one is a part of it, so that no text is read twice."""
+    walker = etree.iterwalk(element, events=("start",), tag=_LI)
+    for _, item in walker:
+        walker.skip_subtree()
+        yield item
 
 
 def _value(item: etree._Element) -> str:

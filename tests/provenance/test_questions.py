@@ -194,7 +194,8 @@ def test_what_if_the_policy_were_another(tiny):
         ("CC-BY-SA-4.0", "allow", "url_only", 2, 1), ("CC-BY-NC-4.0", "deny", "url_only", 1, 0),
         ("CC-BY-SA-4.0", "deny", "url_only", 1, 0),
     }  # fmt: skip
-    assert ask(tiny, "what_if_policy", policy="no-such-policy") == []
+    with pytest.raises(duckdb.Error, match="no policy is named no-such-policy; FROM policy lists them"):
+        ask(tiny, "what_if_policy", policy="no-such-policy")
 
 
 def test_a_takedown_reaches_the_sample_that_stands_for_a_dropped_copy(tiny):

@@ -279,7 +279,7 @@ def tables() -> dict[str, pa.Table]:
         {"release_id": RELEASE, "sample_id": i, "file": file, "row": row, "with_image": bytes_too, "caption_kind": kind}
         for i, file, row, bytes_too, kind in sorted(PLACES)
     ]
-    occurrences = [{**row, "caption_terms": None, "conflict": False} for row in RIGHTS]
+    occurrences = [{**row, "caption_terms": None, "conflict": False, "image_verdict": row["verdict"]} for row in RIGHTS]
     twin = {"sha256": sha(BYTES["a.jpg"]), "licenses": ["CC-BY-4.0", "CC-BY-SA-4.0"], "conflict": True}
     twin |= {"verdict": "allow", "samples": 2}
     rows = {

@@ -15,7 +15,18 @@ from assets.release.attribution import (
 )
 from tests.provenance import tiny_build as t
 
-NOTHING = dict.fromkeys(("work_title", "creator", "credit", "copyright_notice", "source_url", "license_url"))
+NOTHING = dict.fromkeys(
+    (
+        "work_title",
+        "creator",
+        "credit",
+        "copyright_notice",
+        "source_url",
+        "license_url",
+        "text_license",
+        "text_license_url",
+    )
+)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +123,8 @@ def test_an_expression_has_the_addresses_of_all_its_licenses():
     known = pa.table({"spdx_id": ["CC0-1.0", "MIT"], "canonical_url": ["https://cc/zero", "https://osi/mit"]})
     with duckdb.connect() as connection:
         connection.register("license", known)
-        connection.register("rights", pa.table({"image_license": ["MIT OR CC0-1.0", "NONE", "MIT"]}))
+        rights = pa.table({"image_license": ["MIT OR CC0-1.0", "NONE"], "text_license": ["MIT", "NONE"]})
+        connection.register("rights", rights)
         assert sorted(connection.execute(LICENSE_ADDRESSES).fetchall()) == [
             ("MIT", "https://osi/mit"), ("MIT OR CC0-1.0", "https://cc/zero https://osi/mit"),
         ]  # fmt: skip

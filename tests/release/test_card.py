@@ -120,10 +120,15 @@ def test_limits_speak_from_the_numbers(facts):
 
 def test_the_collection_as_a_whole_has_the_licenses_and_obligations_of_all_its_items(facts, card):
     assert whole_license(facts) == "CC-BY-4.0 AND CC-BY-SA-4.0 AND CC0-1.0"
-    mixed = replace(facts, licenses=[("MIT OR CC0-1.0", None, 1, 1, "no"), ("NONE", None, 1, 0, "no")])
-    assert whole_license(mixed) == "(MIT OR CC0-1.0)"
-    assert whole_license(replace(facts, licenses=[])) is None
+    assert whole_license(replace(facts, stated=["CC0-1.0", "MIT OR CC0-1.0"])) == "CC0-1.0 AND (MIT OR CC0-1.0)"
+    assert whole_license(replace(facts, stated=[])) is None
     assert "bound by all of them together: attribution, share-alike" in card
+
+
+def test_texts_that_were_not_adapted_are_told_apart_from_those_that_were_not_asked_for(facts):
+    told = fusion_sentence(replace(facts, not_adapted=[("no_derivatives", 1)]))
+    assert "1 sample was not asked for" in told
+    assert "2 samples were not asked for" in fusion_sentence(facts)
 
 
 def test_the_header_is_yaml_that_hubs_read(card):

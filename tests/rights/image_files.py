@@ -23,10 +23,13 @@ NAMESPACES = (
 
 
 def packet(children: str = "", attributes: str = "") -> str:
+    return packet_of(f'<rdf:Description rdf:about="" {attributes}>{children}</rdf:Description>')
+
+
+def packet_of(nodes: str) -> str:
     return (
-        f'<?xpacket begin="\ufeff"?><x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{RDF}">'
-        f'<rdf:Description rdf:about="" {NAMESPACES} {attributes}>{children}</rdf:Description></rdf:RDF></x:xmpmeta>'
-        '<?xpacket end="w"?>'
+        f'<?xpacket begin="\ufeff"?><x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{RDF}" {NAMESPACES}>'
+        f'{nodes}</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
     )
 
 

@@ -42,11 +42,17 @@ def plain_verdict(case: Case) -> dict:
     statements = [(RULES[rule].rank, rule, spdx, round(sure, 4), kind) for kind, rule, spdx, sure in case.licenses]
     outside = any(rule == "outside_main" for _, rule, *_ in statements)
     ranked = sorted((s for s in statements if s[0] is not None), key=_precedence)
+    blocked = any(s[0] == UNREAD_RANK for s in ranked)
+    page_cut = any(s[0] == UNREAD_RANK and s[4] == "page" for s in ranked)
     page = [s for s in ranked if s[4] == "page" and s[0] < UNREAD_RANK]
     own = [s for s in ranked if s[4] != "page" and s[0] < UNREAD_RANK]
-    unread = sorted((s for s in ranked if s[0] == UNREAD_RANK), key=lambda s: (-s[3], s[1]))
+    unread = sorted((s for s in ranked if s[0] >= UNREAD_RANK), key=lambda s: (-s[3], s[1]))
     if own:
         row = _own(own, page, elsewhere, policy)
+    elif blocked:
+        of_page = [_judge(s[2], 1.0, False, policy)[0] for s in _counting(page)]
+        verdict = max([_number(policy.unknown.noassertion), *of_page])
+        row = _row(NOASSERTION, 0, verdict, "unreadable_license", unread[0][1], unread[0][3], False)
     elif page and (outside or elsewhere and policy.page_scope.require_same_registered_domain):
         sure = page[0][3] * (0.7 if case.owned else 1)
         verdict = max(_number(policy.unknown.none), _judge(page[0][2], sure, False, policy)[0])
@@ -59,10 +65,11 @@ def plain_verdict(case: Case) -> dict:
         row = _row(NOASSERTION, 0, verdict, "unreadable_license", unread[0][1], unread[0][3], False)
     else:
         row = _row(NONE, 0, _number(policy.unknown.none), "no_license_found", None, 0.0, False)
-    _words(row, page, case, policy)
+    row["image_verdict"] = row["verdict"]
+    _words(row, page, page_cut, case, policy)
     _no_derivatives(row, case, policy)
     _opt_outs(row, case, policy)
-    row["verdict"] = VERDICTS[row["verdict"]]
+    row["verdict"], row["image_verdict"] = VERDICTS[row["verdict"]], VERDICTS[row["image_verdict"]]
     del row["image_bits"]
     return row
 
@@ -131,7 +138,7 @@ def _page(page, owned, elsewhere, policy) -> dict:
     rank, rule, spdx, sure, _ = page[0]
     sure = sure * 0.7 if owned else sure
     verdict, reason = _judge(spdx, sure, elsewhere, policy)
-    stated = {s[2] for s in page if s[0] == rank}
+    stated = {s[2] for s in _counting(page)}
     bits = 0
     for other in stated:
         bits |= _bits(other)
@@ -141,18 +148,27 @@ def _page(page, owned, elsewhere, policy) -> dict:
     return _row(spdx, bits, verdict, reason, rule, sure, len(stated) > 1)
 
 
-def _words(row, page, case, policy) -> None:
+def _counting(page: list) -> list:
+    """Statements of a page that count: readable ones, and of the rank that decides also others."""
+    return [s for s in page if s[2] != NOASSERTION or s[0] == page[0][0]]
+
+
+def _words(row, page, page_cut, case, policy) -> None:
     text = policy.components.text
     spdx = page[0][2] if page and text.inherit_page else NONE
-    row["text_license"] = spdx
-    if spdx not in (NONE, NOASSERTION):
-        verdict = fold(spdx, lambda part: _number(policy.license_verdict(part)), min, max)
+    by_page = fold(spdx, lambda part: _number(policy.license_verdict(part)), min, max) if spdx != NONE else ALLOW
+    row["text_license"] = NOASSERTION if page_cut and text.inherit_page else spdx
+    if row["text_license"] not in (NONE, NOASSERTION):
+        verdict = by_page
         reason = "text_license_denied" if verdict == DENY else "text_license_review"
         row["obligations"] |= _bits(spdx)
     elif text.unknown == "allow_short_factual":
         verdict, reason = (REVIEW if len(case.text) > text.max_chars else ALLOW), "long_text_without_license"
     else:
         verdict, reason = _number(text.unknown), "text_without_license"
+    if by_page >= verdict > ALLOW or by_page > verdict:
+        verdict = by_page
+        reason = "text_license_denied" if verdict == DENY else "text_license_review"
     if verdict > row["verdict"]:
         row["verdict"], row["reason"] = verdict, reason
 
@@ -168,7 +184,7 @@ def _no_derivatives(row, case, policy) -> None:
 def _opt_outs(row, case, policy) -> None:
     rules = policy.reservations
     agents = {agent.lower() for agent in rules.agents}
-    heard = []
+    heard, deaf = [], False
     for subject in ("page", "image", "sample"):
         said = []
         for kind, rule, usage, decision, value in case.reservations:
@@ -179,6 +195,7 @@ def _opt_outs(row, case, policy) -> None:
             if base in BY_AGENT and not named & agents or base != rule and rules.legacy_labels != "reserved":
                 continue
             said.append((base, usage, decision))
+            deaf |= base.endswith(("_unread", "_unavailable"))
         for rule, usage, decision in said:
             valid = ("reserved", "allowed")
             steps = [TDM_STEPS.index(r) for r, u, d in said if r in TDM_STEPS and u == usage and d in valid]
@@ -188,8 +205,16 @@ def _opt_outs(row, case, policy) -> None:
     if not heard:
         return
     level, rule = min(heard)
-    state = row["reservation"] = ("reserved", "conditional", "allowed")[level]
+    state = ("reserved", "conditional", "allowed")[level]
+    row["reservation"] = "unknown" if state == "allowed" and deaf else state
+    row["image_verdict"] = max(row["image_verdict"], _by_reservation(state, rules.conditional))
     if state == "reserved" or state == "conditional" and rules.conditional == "reserved":
         row |= {"verdict": DENY, "reason": "reserved", "decided_by": rule, "confidence": 1.0}
     elif state == "conditional" and rules.conditional == "review" and row["verdict"] < REVIEW:
         row |= {"verdict": REVIEW, "reason": "reserved_on_conditions", "decided_by": rule}
+
+
+def _by_reservation(state: str, conditional: str) -> int:
+    if state == "conditional":
+        return {"reserved": DENY, "review": REVIEW, "ignored": ALLOW}[conditional]
+    return DENY if state == "reserved" else ALLOW

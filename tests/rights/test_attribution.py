@@ -101,6 +101,46 @@ def test_an_owner_is_owed_a_credit_but_need_not_be_the_creator(caption, holder):
     assert names_an_owner(caption)
 
 
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "Photo: Ann/Getty Images", "Ann / Alamy Stock Photo", "Image via Shutterstock", "Foto: Max Muster/dpa", "Ann/AP",
+        "A square (AFP)", "Reuters/Ann Roe", "Bild: picture alliance / Ann", "Photo: Ann / Magnum", "AP Photo/Ann Roe",
+    ],
+)  # fmt: skip
+def test_an_agency_that_sells_pictures_is_an_owner(caption):
+    assert names_an_owner(caption)
+    assert ("sample", "caption_notice", "copyright_notice", caption) in said(captioned(caption))
+
+
+@pytest.mark.parametrize("caption", ["The Getty Museum", "AP courses", "EPA scientists at work", "A magnum of wine"])
+def test_words_that_are_also_names_of_agencies_name_no_owner(caption):
+    assert not names_an_owner(caption)
+
+
+def test_a_figure_in_a_figure_is_credited_to_those_whom_the_nearest_caption_names():
+    inner = captioned("Photo: Jane Doe")
+    bare = '<figure><img src="/a.png"></figure>'
+    outer = "<figcaption>Photos: Max Roe, © 2020 Sea Press</figcaption>"
+    press = ("sample", "caption_credit", "credit", "Sea Press")
+    notice = ("sample", "caption_notice", "copyright_notice", "Photos: Max Roe, © 2020 Sea Press")
+    assert said(f"<figure>{inner}{outer}</figure>") == {
+        ("sample", "caption_credit", "creator", "Jane Doe"),
+        press,
+        notice,
+    }
+    assert said(f"<figure>{bare}{outer}</figure>") == {
+        ("sample", "caption_credit", "creator", "Max Roe"),
+        press,
+        notice,
+    }
+
+
+def test_the_captions_of_older_wordpress_name_whom_to_credit():
+    html = f'<div class="wp-caption alignleft"><img src="{A}"><p class="wp-caption-text">Photo: Jane Doe</p></div>'
+    assert said(html) == {("sample", "caption_credit", "creator", "Jane Doe")}
+
+
 def test_a_name_ends_where_the_link_to_the_license_begins():
     html = captioned(f"Seal by jonadab the Unsightly One, {LINK.replace('CC BY 4.0', 'terms')}")
     assert said(html) == {("sample", "caption_credit", "creator", "jonadab the Unsightly One")}

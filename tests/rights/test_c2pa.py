@@ -14,6 +14,7 @@ import time
 import pytest
 from PIL import Image
 
+from assets.rights.blocks import FILE_LIMITS
 from assets.rights.c2pa import MAX_STORE, Manifest, read_manifest
 from assets.rights.xmp import UnreadableError
 from tests.rights.conftest import reservations_in
@@ -251,6 +252,16 @@ def test_signed_metadata_is_read_by_namespace(sign):
     assert reservations_in(evidence) == {("plus_data_mining", "tdm", "reserved")}
     credits = {("creator", "Ann"), ("copyright_notice", "© Ann"), ("license_url", "http://a.example/buy")}
     assert credits_in(evidence) == credits | {("license_url", BY)}
+
+
+def test_a_manifest_reserves_and_credits_where_no_more_words_are_searched_for_licenses(sign, monkeypatch):
+    work = {"@type": "CreativeWork", "creator": "Ann", "license": BY}
+    data = sign({"label": "stds.schema-org.CreativeWork", "data": work}, mining(NOT_ALLOWED))
+    monkeypatch.setitem(FILE_LIMITS, "words", len(BY) - 1)
+    evidence = read(data)
+    assert found(evidence) == {("metadata_unread", "NOASSERTION")}
+    assert credits_in(evidence) == {("creator", "Ann")}
+    assert reservations_in(evidence) == {("c2pa_cawg", "ai_train", "reserved")}
 
 
 def test_a_signed_file_says_what_its_other_metadata_say(sign):

@@ -175,3 +175,10 @@ def test_the_plot_gathers_rare_licenses_as_other():
     assert cells[0, 0] == 40
     assert cells[15, 15] == sum(40 - i for i in range(15, 40))
     assert cells.sum() == sum(counted.values())
+
+
+def test_a_truth_that_holds_half_a_character_is_refused_with_its_line(tmp_path):
+    path = tmp_path / "truth.jsonl"
+    path.write_text('{"role": "logo"}\n{"role": "content", "page_url": "\\ud800", "img_index": 0}\n')
+    with pytest.raises(TruthError, match="line 2: it is no JSON object"):
+        read_truth(path)

@@ -83,6 +83,7 @@ def filled(line: str, size: int = MEGABYTE) -> bytes:
 
 
 CLOSED = b"User-agent: *\nDisallow: /\n"
+OPEN = b"User-agent: *\nContent-Signal: ai-train=yes\n"
 ROBOTS = {
     "many groups": filled("User-agent: bot#N\nDisallow: /x#N\n") ,
     "many agents in one group": filled("User-agent: bot#N"),
@@ -106,11 +107,26 @@ ROBOTS = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("kind", ["robots", "ai_txt"])
 @pytest.mark.parametrize("shape", ROBOTS)
-def test_a_megabyte_of_robots_txt_keeps_what_stands_above_it(shape):
-    found = robots(CLOSED + ROBOTS[shape])
-    assert "allowed" not in says(found)
+def test_a_megabyte_of_robots_txt_keeps_what_stands_above_it_and_says_that_there_is_more(shape, kind):
+    assert says(robots(CLOSED + ROBOTS[shape], kind)) == {"reserved", "conditional"}
+
+
+@pytest.mark.parametrize("shape", ROBOTS)
+def test_a_megabyte_below_a_permission_is_a_condition_and_no_permission(shape):
+    assert "conditional" in says(robots(OPEN + ROBOTS[shape]))
+    assert "allowed" not in says(robots(OPEN + ROBOTS[shape]))
+
+
+@pytest.mark.parametrize("shape", ROBOTS)
+def test_a_rule_is_heard_below_as_much_as_is_read_or_the_file_is_a_condition(shape):
+    """Shapes of few kinds of rules are read to the end, so the rule itself must be heard below them."""
+    found = robots(OPEN + ROBOTS[shape][:400_000] + b"\n" + CLOSED)
     assert says(found) & {"reserved", "conditional"}
+    if shape not in ("many wildcards", "preferences of one path", "many signals", "many licenses"):
+        assert ("robots_agents", "tdm", "reserved") in reservations_in(found)
+        assert ("robots_unread", "tdm", "conditional") not in reservations_in(found)
 
 
 def test_a_robots_txt_of_more_wildcards_than_anybody_means_is_a_condition():
@@ -118,10 +134,10 @@ def test_a_robots_txt_of_more_wildcards_than_anybody_means_is_a_condition():
     assert says(found) == {"conditional"}
 
 
-@pytest.mark.parametrize("kind", ["ai_txt", "trust_txt"])
 @pytest.mark.parametrize("shape", ROBOTS)
-def test_a_megabyte_of_another_text_file_allows_nothing(kind, shape):
-    assert "allowed" not in says(robots(CLOSED + ROBOTS[shape], kind=kind))
+def test_a_trust_txt_is_heard_above_a_megabyte_and_allows_nothing_where_there_is_more(shape):
+    assert says(robots(b"datatrainingallowed=no\n" + ROBOTS[shape], "trust_txt")) == {"reserved"}
+    assert says(robots(b"datatrainingallowed=yes\n" + ROBOTS[shape] * 2, "trust_txt")) == {"conditional"}
 
 
 TDMREP = {
@@ -138,7 +154,8 @@ TDMREP = {
 
 @pytest.mark.parametrize("shape", TDMREP)
 def test_a_broken_or_endless_tdm_file_allows_nothing(shape):
-    assert "allowed" not in says(robots(TDMREP[shape], kind="tdmrep"))
+    # Commas alone are read as a list of nothing.
+    assert says(robots(TDMREP[shape], kind="tdmrep")) in ({"unknown"}, {"conditional"}) or shape == "commas"
 
 
 HEADERS = {
@@ -291,25 +308,35 @@ def test_a_drawing_that_declares_entities_states_nothing_from_them(bomb, secret)
     assert SECRET not in str(found.license_evidence.to_pylist() + found.attribution.to_pylist())
 
 
-@pytest.mark.parametrize("shape", ["deep", "wide", "attributes", "not closed", "packed"])
+ATTRIBUTES = " ".join(f'a{n}="1"' for n in range(50_000))
+
+
+@pytest.mark.parametrize("shape", ["deep", "wide", "values", "attributes", "names", "words", "not closed", "packed"])
 def test_a_packet_made_to_be_large_is_unread_or_read(shape):
+    """Each packet ends with a license, which is found, or else the packet is said to be unread."""
     texts = {
-        "deep": ("", "<a>" * 100_000),
-        "wide": ("", "</dc:rights>" + "<dc:rights>x</dc:rights>" * 100_000 + "<dc:rights>"),
-        "attributes": ("", "</dc:rights><dc:x " + " ".join(f'a{n}="1"' for n in range(50_000)) + "/><dc:rights>"),
-        "not closed": ("", "<![CDATA[" + "x" * 500_000),
-        "packed": ("", "x" * 900_000),
+        "deep": "<a>" * 100_000,
+        "wide": "</dc:rights>" + "<dc:x/>" * 100_000 + "<dc:rights>",
+        "values": "</dc:rights>" + "<dc:rights>x</dc:rights>" * 1_000 + "<dc:rights>",
+        "attributes": f"</dc:rights></rdf:Description><rdf:Description {ATTRIBUTES}><dc:rights>",
+        "names": f"</dc:rights><dc:x {ATTRIBUTES}/><dc:rights>",
+        "words": "</dc:rights><dc:x>" + "x" * 900_000 + "</dc:x><dc:rights>",
+        "not closed": "<![CDATA[" + "x" * 500_000,
+        "packed": "",
     }
-    data = packet(*texts[shape])
+    data = packet("", f"{texts[shape]}CC BY-NC 4.0")
     if shape == "packed":
         bomb = b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(b"<x:xmpmeta>" * 20_000_000, 9)
         file = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", len(bomb)) + b"iTXt" + bomb + b"\0\0\0\0"
     else:
         file = in_png(data)
     found = image(file)
-    assert {spdx_id for *_, spdx_id in licenses_in(found)} <= {"NOASSERTION"}
-    if shape != "wide":
-        assert unread(found) == {"metadata_unread"} or shape == "attributes"
+    if shape in ("names", "words"):
+        assert licenses_in(found) == {("image", 1, "xmp_dc_rights", "CC-BY-NC-4.0")}
+        assert says(found) == set()
+    else:
+        assert licenses_in(found) == {("image", 1, "metadata_unread", "NOASSERTION")}
+        assert says(found) == {"unknown"}
 
 
 @pytest.mark.parametrize("bomb", BOMBS)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from assets.rights import containers
+from assets.rights import blocks, containers
 from assets.rights.containers import metadata_blocks
 from tests.rights.conftest import reservations_in
 from tests.rights.image_files import (
@@ -169,10 +169,10 @@ def test_compressed_png_xmp_is_read_and_a_bomb_is_not():
 
 
 def test_what_one_file_inflates_to_is_bounded_as_a_whole():
-    most, small = zlib.compress(b"x" * containers.MAX_BLOCK), chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"x"))
-    too_much = zlib.compress(b"x" * (containers.MAX_BLOCK + 1))
+    most, small = zlib.compress(b"x" * blocks.MAX_BLOCK), chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"x"))
+    too_much = zlib.compress(b"x" * (blocks.MAX_BLOCK + 1))
     for text, whole in ((most, True), (too_much, False)):
-        bombs = [chunk(b"zTXt", b"Comment\0\0" + text)] * (containers.MAX_LARGE // containers.MAX_BLOCK)
+        bombs = [chunk(b"zTXt", b"Comment\0\0" + text)] * (blocks.MAX_LARGE // blocks.MAX_BLOCK)
         few = metadata_blocks(in_png(*bombs[1:], small))
         assert [block.data is not None for block in few] == [whole] * len(bombs[1:]) + [True]
         assert metadata_blocks(in_png(*bombs, small))[-1].data is None
@@ -184,11 +184,94 @@ def test_broken_xmp_is_no_silence_and_may_still_reserve():
     assert reservations_in(evidence) == {("plus_data_mining", "tdm", "conditional")}
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le"])
+@pytest.mark.parametrize(
+    ("words", "decision"),
+    [
+        ("<p:DataMining>DMI-PROHIBITED", "conditional"),
+        ("<c:entry>cawg.training-mining", "conditional"),
+        ("<dc:title>Harbor", "unknown"),
+    ],
+)
+def test_a_packet_or_drawing_that_cannot_be_read_may_reserve_in_any_encoding(encoding, words, decision):
+    broken = f'<x:xmpmeta xmlns:x="adobe:ns:meta/">{words}'
+    drawing = f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:rdf="{RDF}">{words}'
+    for data in (encoded("WEBP", xmp=broken.encode(encoding)), drawing.encode(encoding)):
+        evidence = read(data)
+        assert found(evidence) == UNREAD
+        assert reservations_in(evidence) == {("plus_data_mining", "tdm", decision)}
+
+
+def test_other_metadata_that_cannot_be_read_is_no_word_on_mining():
+    evidence = read(in_jpeg(segment(0xE1, b"Exif\0\0garbage in a block")))
+    assert (found(evidence), reservations_in(evidence)) == (UNREAD, set())
+
+
+def test_many_extended_packets_are_told_apart_only_up_to_a_bound():
+    """Each range reaches from a packet's first piece to its last, so many of them would be many times the file."""
+    pieces = [
+        segment(0xE1, b"http://ns.adobe.com/xmp/extension/\0" + b"%032d" % guid + struct.pack(">II", 9, at) + b"x")
+        for at in range(2)
+        for guid in range(1000)
+    ]
+    ranges = [block for block in metadata_blocks(in_jpeg(*pieces)) if block.kind == "xmp"]
+    assert len(ranges) <= containers.MAX_EXTENSIONS + 1
+    assert ranges[-1].data is None
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-32"])
 def test_entities_are_refused_and_not_expanded_in_any_encoding(encoding):
     hostile = f'{BOMB}]><x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{RDF}">&m;</rdf:RDF></x:xmpmeta>'
     assert found(read(encoded("WEBP", xmp=hostile.encode(encoding)))) == UNREAD
     assert found(read(encoded("WEBP", xmp=LICENSED.encode(encoding)))) == {("xmp_cc_license", "CC-BY-4.0")}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-7"])
+def test_a_drawing_that_declares_entities_is_refused_in_any_encoding(encoding):
+    declared = f"<!DOCTYPE svg [<!ENTITY by '{BY}'>]>"
+    drawing = svg('<cc:Work rdf:about=""><cc:license>&by;</cc:license></cc:Work>').decode()
+    head = f'<?xml version="1.0" encoding="{encoding}"?>'
+    if encoding == "utf-7":
+        data = (head + declared.replace("<!", "+ADwAIQ-") + drawing).encode()
+    else:
+        data = f"{head}{declared}{drawing}".encode(encoding)
+    assert found(read(data)) == UNREAD
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_drawing_is_read_in_any_encoding_behind_comments_and_with_any_prefix(encoding):
+    drawing = svg(f'<cc:Work rdf:about="" cc:license="{BY}"/>').decode()
+    prefixed = (
+        drawing.replace("<svg xmlns=", "<s:svg xmlns:s=")
+        .replace("</svg>", "</s:svg>")
+        .replace("metadata", "s:metadata")
+    )
+    before = '<!-- Made with <b>a program</b> -->\n<?xml-stylesheet href="a.css"?>'
+    for text in (drawing, prefixed, before + drawing):
+        assert found(read(text.encode(encoding))) == {("svg_cc_license", "CC-BY-4.0")}
+
+
+DRAWING = svg(f'<cc:Work rdf:about="" cc:license="{BY}" p:DataMining="DMI-ALLOWED"/>').decode()
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<!DOCTYPE html><html><body>{}</body></html>",
+        "<html><head><title>x</title></head>{}",
+        "<!-- <svg> --><!DOCTYPE html>\n<title>x</title>{}",
+        '<?xml version="1.0"?><!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN" "x.dtd"><html>{}</html>',
+        "\ufeff  <div>{}</div>",
+        "<rss><channel>{}</channel></rss>",
+    ],
+)
+def test_a_web_page_is_no_drawing_and_no_packet_though_it_holds_one(page):
+    for text in (DRAWING, LICENSED):
+        assert metadata_blocks(page.format(text).encode()) == []
+
+
+def test_text_before_a_drawing_makes_it_no_drawing():
+    assert metadata_blocks(f"Not found: {DRAWING}".encode()) == []
 
 
 def test_a_quadratic_blowup_is_refused_in_xmp_and_svg():
@@ -298,9 +381,9 @@ def test_any_bytes_are_survived(data, magic):
 
 
 def test_a_file_of_a_million_empty_segments_is_bounded_and_says_so():
-    blocks = metadata_blocks(b"\xff\xd8" + b"\xff\xe1\x00\x08Exif\0\0" * 500_000)
-    assert len(blocks) == containers.MAX_BLOCKS + 1
-    assert blocks[-1].data is None
+    read_blocks = metadata_blocks(b"\xff\xd8" + b"\xff\xe1\x00\x08Exif\0\0" * 500_000)
+    assert len(read_blocks) == containers.MAX_BLOCKS + 1
+    assert read_blocks[-1].data is None
 
 
 def test_a_gif_of_tiny_blocks_is_given_up():

@@ -16,6 +16,7 @@ from tests.rights.image_files import (
     in_png,
     iptc,
     packet,
+    packet_of,
     png_text,
     read,
     read_xmp,
@@ -167,6 +168,43 @@ def test_the_license_of_an_ingredient_is_not_the_images():
     assert found(read_xmp(nested)) == set()
 
 
+WORK = f'''cc:license="{BY}" p:DataMining="DMI-PROHIBITED"'''
+WHAT_IT_SAYS = ({("xmp_cc_license", "CC-BY-4.0")}, {("plus_data_mining", "tdm", "reserved")})
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        '<rdf:Description rdf:about="uuid:faf5bdd5-ba3d-11da-ad31-d33d75182f1b" {}/>',
+        '<rdf:Description rdf:about=""/><rdf:Description rdf:about="Camera Data" {}/>',
+        '<rdf:Description rdf:about="http://a.example/i.jpg" {}/>',
+        '<rdf:Description rdf:about="http://a.example/i.jpg"/><rdf:Description rdf:about="http://a.example/i.jpg" {}/>',
+        '<rdf:Description rdf:about=""/><cc:Work rdf:about="" {}/>',
+        '<dc:Image rdf:about="" {}/>',
+        '<other:Photo xmlns:other="http://other.example/ns#" rdf:about="http://a.example/i.jpg" {}/>',
+    ],
+)
+def test_a_packet_is_about_its_image_however_it_names_it(nodes):
+    evidence = read(encoded("JPEG", xmp=packet_of(nodes.format(WORK)).encode()))
+    assert (found(evidence), reservations_in(evidence)) == WHAT_IT_SAYS
+
+
+@pytest.mark.parametrize("use", ["PROHIBITED", "ALLOWED"])
+def test_a_packet_that_describes_something_else_too_licenses_and_permits_nothing_by_it(use):
+    other = f'<rdf:Description rdf:about="http://a.example/other.jpg" cc:license="{BY}" p:DataMining="DMI-{use}"/>'
+    for nodes in (f'<rdf:Description rdf:about=""/>{other}', f'{other}<rdf:Description rdf:about=""/>'):
+        evidence = read(encoded("JPEG", xmp=packet_of(nodes).encode()))
+        assert found(evidence) == set()
+        restricted = {("plus_data_mining", "tdm", "conditional")} if use == "PROHIBITED" else set()
+        assert reservations_in(evidence) == restricted
+
+
+def test_licenses_and_people_that_a_packet_describes_are_not_its_image():
+    nodes = f'<cc:License rdf:about="{BY}" dc:title="BY"/><cc:Agent rdf:about="" dc:title="Ann"/>'
+    evidence = read(encoded("JPEG", xmp=packet_of(nodes).encode()))
+    assert (found(evidence), credits_in(evidence)) == (set(), set())
+
+
 DATA_MINING = {
     "DMI-UNSPECIFIED": ("tdm", "unknown"),
     "DMI-ALLOWED": ("tdm", "allowed"),
@@ -307,6 +345,33 @@ def test_svg_describes_its_work_and_not_the_license_or_another_work():
     evidence = read(svg(work + other))
     assert found(evidence) == {("svg_cc_license", "CC-BY-NC-4.0")}
     assert credits_in(evidence) == {("title", "Harbor"), ("creator", "Ann")}
+
+
+IN_SVG = {("svg_cc_license", "CC-BY-4.0")}, WHAT_IT_SAYS[1]
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        '<cc:Work rdf:about="http://a.example/i.svg" {}/>',
+        '<rdf:Description rdf:about="http://a.example/i.svg" {}/>',
+        '<cc:Work rdf:about="http://a.example/i.svg"/><rdf:Description rdf:about="http://a.example/i.svg" {}/>',
+        '<rdf:Description rdf:about=""/><cc:Work rdf:about="http://a.example/i.svg" {}/>',
+        '<cc:Work rdf:about="http://a.example/i.svg" {}/><cc:Work rdf:about="http://a.example/part.svg"/>',
+        '<cc:Work rdf:about="http://a.example/part.svg"/><cc:Work rdf:about="" {}/>',
+        '<rdf:Description rdf:about="http://a.example/ann"/><cc:Work rdf:about="http://a.example/i.svg" {}/>',
+    ],
+)
+def test_svg_is_the_work_that_it_describes_first_or_without_an_address(nodes):
+    evidence = read(svg(nodes.format(WORK)))
+    assert (found(evidence), reservations_in(evidence)) == IN_SVG
+
+
+def test_an_opt_out_for_another_work_in_an_svg_may_be_about_a_part_of_it():
+    for address in ("http://a.example/part.svg", "part.svg"):
+        evidence = read(svg(f'<cc:Work rdf:about=""/><cc:Work rdf:about="{address}" {WORK}/>'))
+        assert found(evidence) == set()
+        assert reservations_in(evidence) == {("plus_data_mining", "tdm", "conditional")}
 
 
 def test_svg_may_carry_everything_that_xmp_may():

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from assets.rights import licenses as module
 from assets.rights import spdx
 from assets.rights.licenses import (
+    ALL_RIGHTS_RESERVED,
     NOASSERTION,
+    choice_of,
     either,
     fold,
     license_of_text,
@@ -253,6 +255,26 @@ def test_every_listed_address_leads_back_to_its_own_id():
         ("see https://creativecommons.org/licenses/by/4.0/.", "CC-BY-4.0"),
         ("creativecommons.org/licenses/by-sa/4.0", "CC-BY-SA-4.0"),
         ("CC-BY", "LicenseRef-CC-BY-unversioned"),
+        ("CC BY\u2013SA 4.0", "CC-BY-SA-4.0"),
+        ("CC BY\u2011NC\u2011ND 4.0", "CC-BY-NC-ND-4.0"),
+        ("CC\xa0BY\u2212NC\u202f4.0", "CC-BY-NC-4.0"),
+        ("Creative Commons Attribution\u2013ShareAlike 4.0", "CC-BY-SA-4.0"),
+        ("(CC) BY-SA 3.0", "CC-BY-SA-3.0"),
+        ("CC-BYSA-3.0", "CC-BY-SA-3.0"),
+        ("CC BYNCSA", "LicenseRef-CC-BY-NC-SA-unversioned"),
+        ("cc by-nc", "LicenseRef-CC-BY-NC-unversioned"),
+        ("CC 0", "CC0-1.0"),
+        ("S, CC 0 1.0", "CC0-1.0"),
+        ("A motor of 125 CC 0", None),
+        ("CC BY (NC) 4.0", "NOASSERTION"),
+        ("CC BY-NC/SA 4.0", "NOASSERTION"),
+        ("CC BY 4.0 (ND)", "NOASSERTION"),
+        ("CC BY 4.0 SA", "NOASSERTION"),
+        ("CC BY-NC-SA-ND 4.0", "NOASSERTION"),
+        ("CC BY \u2013 No derivatives", "NOASSERTION"),
+        ("Creative Commons Attribution (NonCommercial) 4.0", "NOASSERTION"),
+        ("CC BY-NC (NonCommercial)", "LicenseRef-CC-BY-NC-unversioned"),
+        ("CC BY San Francisco", "LicenseRef-CC-BY-unversioned"),
         ("CC BY 7.0", "NOASSERTION"),
         ("CC BY 4.0 or CC BY-NC 4.0", "CC-BY-4.0 OR CC-BY-NC-4.0"),
         ("CC BY 4.0, CC BY-NC 4.0", "NOASSERTION"),
@@ -353,7 +375,7 @@ def test_every_listed_id_is_known_in_any_letter_case_and_by_its_address():
 def test_the_quick_look_at_a_text_overlooks_no_statement(parts, case):
     text = case(" ".join(parts))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_may_state", lambda text: True)
+        patch.setattr(module, "may_state", lambda text: True)
         slow = license_of_text.__wrapped__(text)
     assert license_of_text.__wrapped__(text) == slow
 
@@ -385,6 +407,13 @@ def test_a_choice_takes_the_lighter_obligations_and_a_sum_takes_all():
     assert either(["MIT"]) == "MIT"
     assert either([f"CC-BY-SA-3.0-{number}" for number in range(21)]) == NOASSERTION
     assert fold("A OR (B AND C)", str.lower, "|".join, "&".join) == "a|b&c"
+
+
+def test_statements_in_one_place_are_a_choice_only_if_each_is_a_license_that_can_be_read():
+    assert choice_of(["MIT", "CC-BY-4.0", "MIT"]) == "CC-BY-4.0 OR MIT"
+    assert choice_of([ALL_RIGHTS_RESERVED]) == ALL_RIGHTS_RESERVED
+    for ids in ([], [None], ["MIT", None], ["MIT", NOASSERTION], ["MIT", ALL_RIGHTS_RESERVED]):
+        assert choice_of(ids) == NOASSERTION
 
 
 def test_a_license_with_an_exception_counts_as_the_license():

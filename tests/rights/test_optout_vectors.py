@@ -10,7 +10,10 @@ from assets.rights import preferences, site_rules
 from assets.rights.findings import Findings, Subject, Where
 from assets.rights.http_rules import read_headers, read_meta_reservations
 from assets.rights.policy import load_policy
+from assets.rights.rereading import Origin
 from assets.rights.site_rules import SiteFile, Target, read_sites
+from assets.rights.sites import MAX_FILE
+from assets.rights.verify import verify
 from tests.rights.conftest import URL, read_page, reservations_in
 
 SITE = "https://a.example"
@@ -56,7 +59,7 @@ CONTENT_USAGE = [
     ("train-ai = n", {(TRAIN, "unknown")}),
     ("train-ai=no", {(TRAIN, "unknown")}),
     ("other=n", set()),
-    ("train-ai=n" + " " * 20_000 + ", search=n", {(TRAIN, "unknown")}),
+    ("train-ai=n" + " " * 20_000 + ", search=n", {(TRAIN, "conditional")}),
 ]
 
 
@@ -155,6 +158,7 @@ CONTENT_SIGNAL = [
     ("ai-train", {("ai_train", "unknown")}),
     ("ai-train=yes, ai-train=no", {("ai_train", "reserved")}),
     ("ai-train=no, ai-train=yes", {("ai_train", "reserved")}),
+    ("ai-train=no; search=yes", {("search", "allowed"), ("ai_train", "reserved")}),
     ("", set()),
     ("somethingelse=no", set()),
 ]
@@ -171,6 +175,26 @@ def test_content_signal(value, preferences):
 def test_a_content_signal_binds_the_agents_of_its_group_only():
     text = "User-agent: GPTBot\nContent-Signal: ai-train=no\n\nUser-agent: *\nAllow: /\n"
     assert [row["value"] for row in of_site("robots", text)] == ["GPTBot: Content-Signal: ai-train=no"]
+
+
+ABOVE = [
+    ("Content-Signal: ai-train=no\n", [("content_signal", "*: Content-Signal: ai-train=no")]),
+    ("Content-Usage: /x train-ai=n\n", [("content_usage_robots", "*: Content-Usage: train-ai=n")]),
+    ("Content-Usage: train-ai=n\n\nUser-agent: GPTBot\nAllow: /\n", [
+        ("content_usage_robots", "*: Content-Usage: train-ai=n"),
+    ]),
+    ("Content-Signal: ai-train=no\nDisallow: /\nUser-agent: *\nDisallow: /y\n", [
+        ("content_signal", "*: Content-Signal: ai-train=no"),
+    ]),
+    ("Content-Signal: ai-train=no\nUser-agent: *\nDisallow: /\n", [
+        ("content_signal", "*: Content-Signal: ai-train=no"), ("robots_agents", "*: Disallow: /"),
+    ]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "found"), ABOVE, ids=ids(ABOVE))
+def test_preferences_above_the_first_group_are_said_to_everybody_and_rules_to_nobody(text, found):
+    assert [(row["rule"], row["value"]) for row in of_site("robots", text)] == found
 
 
 # X-Robots-Tag and robots meta elements
@@ -190,6 +214,9 @@ ROBOTS_TAGS = [
     ("unavailable_after: 25 Jun 2030 15:00:00 PST, noai", {"noai"}),
     ("unavailable_after: Tuesday, 25 Jun 2030 15:00:00 PST, noai", {"noai"}),
     ("rating: adult, noai", {"noai"}),
+    ("noindex;noai", {"noindex", "noai"}),
+    ("noai; noimageai", {"noai", "noimageai"}),
+    ("index;noai", {"noai"}),
     ("otherbot: unavailable_after: 25 Jun 2030 15:00:00 PST, noai", set()),
     ("noindex", {"noindex"}),
     ("noimageindex, nofollow", {"noimageindex"}),
@@ -279,6 +306,20 @@ TDM_FILES = [
     ("entry that is no object", [1, "x", None, entry("/", 1)], "/x", {("tdmrep_file", "reserved")}),
     ("empty list", [], "/x", set()),
     ("an object", entry("/", 1), "/x", {("tdmrep_unread", "unknown")}),
+    ("no slash", [entry("images/", 1)], "/images/a", {("tdmrep_file", "reserved")}),
+    (
+        "no slash but in a query",
+        [entry("x?u=https://b.example/", 1)],
+        "/x?u=https://b.example/",
+        {("tdmrep_file", "reserved")},
+    ),
+    ("an address", [entry("https://a.example/images/*.jpg$", 1)], "/images/a.jpg", {("tdmrep_file", "reserved")}),
+    ("an address with its port", [entry("https://A.example:443", 1)], "/x", {("tdmrep_file", "reserved")}),
+    ("an address elsewhere", [entry("https://b.example/", 1)], "/x", {("tdmrep_unread", "unknown")}),
+    ("another scheme", [entry("http://a.example/", 1)], "/x", {("tdmrep_unread", "unknown")}),
+    ("elsewhere, and allowed", [entry("https://b.example/x", 1), entry("/", 0)], "/x", {("tdmrep_unread", "unknown")}),
+    ("elsewhere, and reserved", [entry("https://b.example/x", 0), entry("/", 1)], "/x", {("tdmrep_file", "reserved")}),
+    ("blanks", [entry(" ", 1)], "/x", set()),
 ]
 
 
@@ -366,6 +407,60 @@ def test_the_answer_to_robots_txt(status, expected):
         assert rows[0]["value"] == "HTTP 503"
 
 
+RESERVING, PERMITTING = "User-agent: *\nDisallow: /\n", "User-agent: *\nContent-Signal: ai-train=yes\n"
+MANY_LICENSES = "".join(f"License: /{i}.xml\n" for i in range(20))
+UNREAD_ROBOTS = {
+    "longer than 500 KiB": "#" * 512_001,
+    "too many License lines": MANY_LICENSES,
+    "too many agents in a line": "User-agent: " + "a," * 600,
+    "too many rules": "".join(f"Content-Signal: ai-train=yes, x{i}=y\n" for i in range(20)),
+}
+
+
+@pytest.mark.parametrize("reason", UNREAD_ROBOTS)
+def test_of_a_robots_txt_that_is_not_all_read_what_reserves_counts_beside_a_condition(reason):
+    rows = of_site("robots", f"{RESERVING}{UNREAD_ROBOTS[reason]}\n")
+    assert {("robots_agents", "tdm", "reserved"), ("robots_unread", "tdm", "conditional")} <= said(rows)
+    assert {row["value"] for row in rows if row["rule"] == "robots_unread"} == {reason}
+    rows = of_site("robots", f"{PERMITTING}{UNREAD_ROBOTS[reason]}\n")
+    assert ("robots_unread", "tdm", "conditional") in said(rows)
+    assert "allowed" not in {row["decision"] for row in rows}
+
+
+def test_a_license_line_that_is_repeated_is_one():
+    rows = of_site("robots", RESERVING + "License: /l.xml\n" * 20)
+    assert said(rows) == {("robots_agents", "tdm", "reserved"), ("rsl_robots", "ai_train", "conditional")}
+
+
+def cut(kind: str, body: str, status: int | None = None) -> set[tuple[str, str, str]]:
+    """What a file says that was archived in part."""
+    findings = Findings()
+    file = SiteFile(kind, SITE, 5, SEEN, body.encode(), http_status=status, truncated="length")
+    read_sites([file], [Target(Subject("image", 7), f"{SITE}/x")], findings)
+    rows = findings.evidence().reservation_evidence.to_pylist()
+    assert all(row["value"] == "incomplete: length" for row in rows if row["decision"] == "conditional")
+    return said(rows)
+
+
+OPEN_TDM = '[{"location": "/y", "tdm-reservation": 0}'
+CUT = [
+    ("robots", "User-agent: *\nAllow: /\n", {("robots_unread", "tdm", "conditional")}),
+    ("robots", "", {("robots_unread", "tdm", "conditional")}),
+    ("robots", RESERVING, {("robots_unread", "tdm", "conditional"), ("robots_agents", "tdm", "reserved")}),
+    ("ai_txt", RESERVING, {("ai_txt", "ai_train", "conditional"), ("ai_txt", "ai_train", "reserved")}),
+    ("ai_txt", "", {("ai_txt", "ai_train", "conditional")}),
+    ("trust_txt", "datatrainingallowed=yes\n", {("trust_txt", "ai_train", "conditional")}),
+    ("tdmrep", OPEN_TDM, {("tdmrep_unread", "tdm", "conditional")}),
+    ("tdmrep", OPEN_TDM.replace("/y", "/"), {("tdmrep_unread", "tdm", "conditional")}),
+]
+
+
+@pytest.mark.parametrize(("kind", "body", "expected"), CUT)
+def test_of_a_file_archived_in_part_the_rest_is_a_condition(kind, body, expected):
+    assert cut(kind, body) == expected
+    assert cut(kind, body, status=404) == set()
+
+
 def test_robots_txt_itself_is_never_disallowed():
     assert of_site("robots", "User-agent: *\nDisallow: /\n", "/robots.txt") == []
     assert of_site("robots", "User-agent: *\nDisallow: /\n", "/robots.txt?x") != []
@@ -397,9 +492,16 @@ AI_TXT = [
     ("User-Agent: *\nDisallow: *.png\n", "/a/b.jpg", set()),
     ("User-Agent: WinnowBot\nDisallow: /\n", "/x", {"WinnowBot: Disallow: /"}),
     ("User-Agent: Other\nDisallow: /\n", "/x", set()),
+    ("User-Agent: Spawning\nDisallow: /\n", "/x", {"Spawning: Disallow: /"}),
     ('{"version": "1.0", "policies": {"training": "deny"}}', "/x", set()),
     ("<html>User-Agent: *\nDisallow: /\n", "/x", set()),
 ]
+
+
+def test_an_ai_txt_that_a_server_could_not_give_is_unknown():
+    (row,) = of_site("ai_txt", RESERVING, status=503)
+    assert (row["rule"], row["usage"], row["decision"], row["value"]) == ("ai_txt", "ai_train", "unknown", "HTTP 503")
+    assert of_site("ai_txt", RESERVING, status=404) == []
 
 
 @pytest.mark.parametrize(("text", "path", "values"), AI_TXT, ids=ids(AI_TXT))
@@ -423,11 +525,58 @@ TRUST_TXT = [
 ]
 
 
+@pytest.mark.parametrize("rest", ["#" * (1 << 20), "".join(f"datatrainingallowed={i}\n" for i in range(20))])
+def test_a_trust_txt_that_is_not_all_read_allows_nothing(rest):
+    found = said(of_site("trust_txt", f"datatrainingallowed=yes\n{rest}"))
+    assert ("trust_txt", "ai_train", "conditional") in found
+    assert ("trust_txt", "ai_train", "allowed") not in found
+
+
 @pytest.mark.parametrize(("text", "decisions"), TRUST_TXT, ids=ids(TRUST_TXT))
 def test_trust_txt(text, decisions):
     rows = of_site("trust_txt", text)
     assert said(rows) == {("trust_txt", "ai_train", decision) for decision in decisions}
     assert all(text.encode()[row["byte_start"] : row["byte_end"]].decode().strip() == row["value"] for row in rows)
+
+
+# What was not all read reads back from the bytes of the whole file
+
+FEED = '<rss xmlns:rsl="https://rslstandard.org/rsl"><channel><rsl:content url="/"/></chan'
+READ_BACK = [
+    ("robots", "\n".join([RESERVING, MANY_LICENSES, "Content-Signal: ai-train=no"]), None, None),
+    ("robots", "Content-Signal: ai-train=no; search=no\nContent-Usage: /x train-ai=n\n", None, None),
+    ("robots", RESERVING, "length", None),
+    ("robots", "", "bad_encoding", None),
+    ("ai_txt", RESERVING, "length", None),
+    ("ai_txt", RESERVING + "#" * 512_001, None, None),
+    ("ai_txt", "busy", None, 503),
+    ("trust_txt", "datatrainingallowed=no\n", "length", None),
+    ("trust_txt", "datatrainingallowed=no\n" + "#" * (1 << 20), None, None),
+    ("trust_txt", "datatrainingallowed=no", None, None),
+    ("tdmrep", '[{"location": "/y", "tdm-reservation": 1}, {"location": "x', "length", None),
+    ("tdmrep", json.dumps([entry("/$", 1), entry("https://b.example/", 1)]), None, None),
+    ("tdmrep", json.dumps([entry("https://a.example/y", 0), entry("x", 1)]), None, None),
+    ("tdmrep", json.dumps([entry("https://a.example/", 1)]), None, None),
+    ("tdmrep", json.dumps([entry("/y", 0)] * 20_000), None, None),
+    ("rsl", FEED, None, None),
+    ("rsl", FEED + "nel></rss>", None, None),
+]
+
+
+@pytest.mark.parametrize(("kind", "body", "truncated", "status"), READ_BACK, ids=range(len(READ_BACK)))
+def test_every_finding_of_a_file_read_in_part_reads_back(kind, body, truncated, status):
+    findings = Findings()
+    raw = body.encode()[:MAX_FILE]
+    file = SiteFile(kind, SITE, 5, SEEN, raw, f"{SITE}/file", status, truncated)
+    read_sites([file], [Target(Subject("image", 7), f"{SITE}/x")], findings)
+    rows = findings.evidence().reservation_evidence.to_pylist()
+    origin = Origin(f"{SITE}/file", None, status, (truncated,) if truncated else ())
+    assert rows
+    for row in rows:
+        assert verify(row | {"says": row["decision"]}, body.encode(), origin).outcome == "same", row
+        if row["decision"] == "conditional" and row["rule"] not in ("rsl_robots", "rsl_feed"):
+            other = Origin(f"{SITE}/file", None, 404)
+            assert verify(row | {"says": row["decision"]}, body.encode(), other).outcome == "differs", row
 
 
 # What holds for all of them
@@ -439,6 +588,7 @@ EVERY = {
     "content usage": of_site("robots", "User-agent: *\nContent-Usage: / train-ai=n\n"),
     "rsl": of_site("robots", "License: /l.xml\n"),
     "ai.txt": of_site("ai_txt", "User-agent: *\nDisallow: /\n"),
+    "ai.txt 5xx": of_site("ai_txt", b"busy", status=500),
     "trust.txt": of_site("trust_txt", "datatrainingallowed=no"),
     "tdmrep": of_site("tdmrep", '[{"location": "/", "tdm-reservation": 1}]'),
     "broken tdmrep": of_site("tdmrep", "{"),
@@ -507,14 +657,18 @@ def test_a_hostile_site_file_takes_bounded_work_and_allows_nothing(kind, body):
     assert decisions <= {"reserved", "conditional", "unknown"}
 
 
-def test_a_file_that_is_too_much_to_read_is_a_condition_or_unknown():
+def test_a_file_that_is_too_much_to_read_is_a_condition():
     kinds = {name: of_site(*SITE_FILES[name]) for name in ("robots of wildcards", "ai.txt of wildcards")}
     assert {name: said(rows) for name, rows in kinds.items()} == {
         "robots of wildcards": {("robots_unread", "tdm", "conditional")},
         "ai.txt of wildcards": {("ai_txt", "ai_train", "conditional")},
     }
+    few_locations = json.dumps([entry("/y", 0)] * 20_000).encode()
+    too_large = json.dumps([entry("/y", 0, more="x" * (2 << 20))]).encode()
     for name in ("tdmrep of 100,000 entries", "tdmrep of wildcards"):
-        assert said(of_site(*SITE_FILES[name])) == {("tdmrep_unread", "tdm", "unknown")}
+        assert said(of_site(*SITE_FILES[name])) == {("tdmrep_unread", "tdm", "conditional")}
+    for body in (few_locations, too_large):
+        assert said(of_site("tdmrep", body)) == {("tdmrep_unread", "tdm", "conditional")}
 
 
 def test_paths_of_the_same_fate_are_worked_out_once(monkeypatch):

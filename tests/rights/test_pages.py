@@ -268,6 +268,96 @@ def test_a_link_in_a_linked_caption_is_said_once_and_reserved_rights_beside_it_a
     assert ("sample", 0, "caption_notice", "LicenseRef-AllRightsReserved") in found(reserved)
 
 
+def captioned(caption: str, inner: str = IMG_A) -> str:
+    return f"<figure>{inner}<figcaption>{caption}</figcaption></figure>"
+
+
+RESERVED = "LicenseRef-AllRightsReserved"
+
+
+def test_the_caption_of_an_outer_figure_is_about_the_images_of_those_inside_it():
+    gallery = f"<figure>{IMG_A}</figure><figure>{IMG_B}</figure>"
+    assert found(captioned("All rights reserved", gallery), (A, B)) == {
+        ("sample", 0, "caption_notice", RESERVED),
+        ("sample", 1, "caption_notice", RESERVED),
+    }
+    assert found(captioned(link(), gallery), (A, B)) == {
+        ("sample", 0, "figure_rel", "CC-BY-4.0"),
+        ("sample", 1, "figure_rel", "CC-BY-4.0"),
+    }
+
+
+def test_an_outer_license_counts_only_where_no_inner_figure_states_one_but_a_notice_always_does():
+    inner = captioned("CC BY-NC 4.0")
+    assert found(captioned(link(), inner + f"<figure>{IMG_B}</figure>"), (A, B)) == {
+        ("sample", 0, "figure_text", "CC-BY-NC-4.0"),
+        ("sample", 1, "figure_rel", "CC-BY-4.0"),
+    }
+    assert found(captioned("All rights reserved", inner)) == {
+        ("sample", 0, "figure_text", "CC-BY-NC-4.0"),
+        ("sample", 0, "caption_notice", RESERVED),
+    }
+
+
+@pytest.mark.parametrize("element", ["p", "dd", "div"])
+def test_the_captions_of_older_wordpress_are_captions(element):
+    def old(caption: str) -> str:
+        text = f'<{element} class="wp-caption-text x">{caption}</{element}>'
+        return f'<div id="attachment_1" class="wp-caption alignleft">{IMG_A}{text}</div>{IMG_B}'
+
+    assert found(old("All rights reserved"), (A, B)) == {("sample", 0, "caption_notice", RESERVED)}
+    assert found(old("CC BY-NC 4.0"), (A, B)) == {("sample", 0, "figure_text", "CC-BY-NC-4.0")}
+    assert found(old(link(NC)), (A, B)) == {("sample", 0, "figure_rel", "CC-BY-NC-4.0")}
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        captioned(link(NC, "")),
+        captioned(f'<a href="{NC}">CC BY-NC</a> by Ann'),
+        f"<figure>{IMG_A}{link(NC, '')}</figure>",
+        f"<figure><figure>{IMG_A}</figure><figcaption>{link(NC, '')}</figcaption></figure>",
+    ],
+)
+def test_a_link_in_a_figure_that_only_leads_to_a_license_is_its_text(figure):
+    assert found(figure + IMG_B, (A, B)) == {
+        ("sample", 0, "figure_text", "CC-BY-NC-4.0"),
+        ("page", 1, "page_link", "CC-BY-NC-4.0"),
+    }
+
+
+def test_links_that_only_lead_to_licenses_are_no_choice_and_say_nothing_beside_one_that_is_meant():
+    two = f"<figure>{IMG_A}{link(BY, '')} {link(NC, '')}</figure>"
+    assert ("sample", 0, "figure_text", "NOASSERTION") in found(two)
+    meant = {row for row in found(f"<figure>{IMG_A}{link(NC)} after {link(BY, '')}</figure>") if row[0] == "sample"}
+    assert meant == {("sample", 0, "figure_rel", "CC-BY-NC-4.0")}
+    gnu = f'<figure>{IMG_A}<a href="https://www.gnu.org/licenses/gpl-3.0.html">x</a></figure>'
+    assert ("sample", 0, "figure_text", "GPL-3.0-only") in found(gnu)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f'<span property="cc:license" content="{NC}">x</span>',
+        f'<meta property="cc:license" content="{NC}">',
+        link(NC, 'rel="dc:rights"'),
+        link(NC, 'rel="dct:rights"'),
+        link(NC, 'property="http://purl.org/dc/elements/1.1/rights"'),
+    ],
+)
+def test_a_license_about_an_image_may_be_content_or_its_rights(statement):
+    assert found(f'{IMG_A}{IMG_B}<div about="{B}">{statement}</div>', (A, B)) == {
+        ("sample", 1, "rdfa_about", "CC-BY-NC-4.0")
+    }
+    own = f'<span about="{B}" property="cc:license" content="{NC}"></span>'
+    assert found(IMG_A + IMG_B + own, (A, B)) == {("sample", 1, "rdfa_about", "CC-BY-NC-4.0")}
+
+
+def test_rights_that_lead_to_no_license_are_none():
+    assert found(link("/rights", 'rel="dct:rights"')) == set()
+    assert found(link(rel='rel="dc:rights"')) == {("page", 1, "page_rel", "CC-BY-4.0")}
+
+
 def ld(value) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
     return f'<script type="application/ld+json">{text}</script>'
@@ -316,6 +406,107 @@ def test_broken_json_ld_is_unread_for_the_image_it_names_only():
     broken = ld(json.dumps(IMAGE)[:-1] + ",}")
     assert found(broken, (A, B)) == {("sample", 0, "jsonld_unread", "NOASSERTION")}
     assert found(ld("{not json"), (A, B)) == set()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "{'@type': 'ImageObject', 'contentUrl': '/a.png', 'license': 'x'}",
+        '{"@type": "ImageObject", "schema:contentUrl": "/a.png", "schema:license": "x",}',
+        '{"contentUrl": "/a.png", license: "x"}',
+    ],
+)
+def test_broken_json_ld_is_unread_in_whatever_way_it_writes_license(data):
+    assert found(ld(data), (A, B)) == {("sample", 0, "jsonld_unread", "NOASSERTION")}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        json.dumps({"@type": "Article", "license": BY})[:-1] + ",}",
+        "{'@type': 'WebPage', 'license': 'x'}",
+        json.dumps({"@type": "ImageObject", "contentUrl": "/other.png", "license": BY})[:-1],
+    ],
+)
+def test_broken_json_ld_that_names_no_image_is_unread_for_the_page(data):
+    assert found(ld(data), (A, B)) == {("page", 1, "jsonld_unread", "NOASSERTION")}
+
+
+@pytest.mark.parametrize(
+    ("notice", "spdx_id"),
+    [
+        ("© Ann. All rights reserved.", RESERVED),
+        ("CC BY-NC 4.0", "CC-BY-NC-4.0"),
+        ("© 2020 Ann", None),
+        ("MIT", None),
+    ],
+)
+@pytest.mark.parametrize("key", ["copyrightNotice", "creditText"])
+def test_a_notice_in_structured_data_reserves_or_licenses_and_a_bare_one_does_neither(key, notice, spdx_id):
+    def expected(rule: str) -> set:
+        return {("sample", 0, rule, spdx_id)} if spdx_id else set()
+
+    assert found(ld({"@type": "ImageObject", "contentUrl": A, key: notice})) == expected("jsonld_image")
+    assert found(f'{ITEM}{IMG_A}<i itemprop="{key}">{notice}</i></div>') == expected("microdata_image")
+    rdfa = f'<div vocab="https://schema.org/" typeof="ImageObject">{IMG_A}<i property="{key}">{notice}</i></div>'
+    assert found(rdfa) == expected("rdfa_image")
+
+
+def test_a_notice_beside_a_license_in_structured_data_is_only_a_credit_and_two_that_differ_cannot_be_read():
+    assert found(ld(IMAGE | {"copyrightNotice": "All rights reserved"})) == {("sample", 0, "jsonld_image", "CC-BY-4.0")}
+    both = {
+        "@type": "ImageObject",
+        "contentUrl": A,
+        "copyrightNotice": "All rights reserved",
+        "creditText": "CC BY 4.0",
+    }
+    assert found(ld(both)) == {("sample", 0, "jsonld_image", "NOASSERTION")}
+
+
+ARTICLE = '<article itemscope itemtype="https://schema.org/NewsArticle">'
+LITE = '<article vocab="https://schema.org/" typeof="Article">'
+
+
+@pytest.mark.parametrize(
+    ("html", "rule"),
+    [
+        (f'{ARTICLE}<a itemprop="license" href="{NC}">x</a></article>', "microdata_page"),
+        (f'{ARTICLE}<meta itemprop="license" content="{NC}"><link itemprop="url" href=""></article>', "microdata_page"),
+        (f'<a itemprop="license" href="{NC}">x</a>', "microdata_page"),
+        (f'<div itemscope itemtype="http://schema.org/WebPage">{ARTICLE.replace("itemscope", "itemprop=mainEntity itemscope")}'
+         f'<a itemprop="license" href="{NC}">x</a></article></div>', "microdata_page"),
+        (f'{LITE}<a property="license" href="{NC}">x</a></article>', "rdfa_page_license"),
+        (f'<article typeof="schema:Article"><b property="schema:license" content="{NC}">x</b></article>', "rdfa_page_license"),
+        (f'<div vocab="https://schema.org/"><a property="license" href="{NC}">x</a></div>', "rdfa_page_license"),
+    ],
+)  # fmt: skip
+def test_items_of_a_page_and_loose_properties_license_the_page(html, rule):
+    rows = {row for row in found(html) if row[2] != "page_link"}
+    assert rows == {("page", 1, rule, "CC-BY-NC-4.0")}
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        f'{ARTICLE}<link itemprop="url" href="/other"><a itemprop="license" href="{NC}">x</a></article>',
+        f'<div itemscope itemtype="https://schema.org/ItemList">{ARTICLE.replace("itemscope", "itemprop=item itemscope")}'
+        f'<a itemprop="license" href="{NC}">x</a></article></div>',
+        f'<div itemscope itemtype="https://schema.org/Book"><a itemprop="license" href="{NC}">x</a></div>',
+        f'<div class="comment"><a itemprop="license" href="{NC}">x</a></div>',
+        f'<div itemscope itemtype="https://schema.org/Book" itemref="l"></div><p id="l"><a itemprop="license" href="{NC}">x</a>',
+        f'{LITE.replace("Article", "Book")}<a property="license" href="{NC}">x</a></article>',
+        f'<div about="/book" vocab="https://schema.org/"><a property="license" href="{NC}">x</a></div>',
+    ],
+)  # fmt: skip
+def test_items_of_other_things_license_no_page(html):
+    assert {row for row in found(html) if row[2] != "page_link"} == set()
+
+
+def test_a_property_in_a_figure_is_about_the_figure_and_a_place_weakens_a_page():
+    loose = f'<a itemprop="license" href="{NC}">x</a>'
+    assert found(f"<figure>{IMG_A}{loose}</figure>") == {("sample", 0, "figure_text", "CC-BY-NC-4.0")}
+    assert confidence_of(loose) == 0.7
+    assert confidence_of(f"<footer>{loose}</footer>") == 0.63
 
 
 def test_a_script_of_another_type_is_no_data():

@@ -77,10 +77,12 @@ def test_the_other_presets_judge_license_ids(name, spdx_id, verdict):
 
 
 def test_a_commercial_purpose_in_the_eu_must_heed_opt_outs(tmp_path):
-    with pytest.raises(
-        PolicyError, match="p.yaml: a commercial purpose in the EU must honor robots-ai and tdmrep: add"
-    ):
+    with pytest.raises(PolicyError, match="p.yaml: a commercial purpose in the EU must heed robots-ai and tdmrep: add"):
         changed(tmp_path, reservations__honor=["rsl"])
+    for place in ("EU", "DE", "FR"):
+        for key, value in (("usage", ["search"]), ("agents", ["CCBot"]), ("conditional", "ignored")):
+            with pytest.raises(PolicyError, match=f"reservations.{key}"):
+                changed(tmp_path, jurisdictions=[place], **{f"reservations__{key}": value})
     assert changed(tmp_path, reservations__honor=[], purpose="research").reservations.honor == []
     assert changed(tmp_path, reservations__honor=[], jurisdictions=["US"]).reservations.honor == []
 
@@ -106,7 +108,12 @@ def test_models_whose_terms_the_policy_refuses_write_no_captions(policy, weights
     ("keys", "message"),
     [
         ({"min_confidense": 0.5}, r"min_confidense is no key of a policy; did you mean min_confidence\?"),
-        ({"reservations__honour": []}, r"reservations.honour is no key of a policy; did you mean honor\?"),
+        ({"reservations__honered": []}, r"reservations.honered is no key of a policy; did you mean honor\?"),
+        ({"components__image__deny": ["*-nc-*"]}, r"components.image.deny names '\*-nc-\*', which no known license"),
+        ({"jurisdictions": ["Europe"]}, "jurisdictions.0 is 'Europe', but"),
+        ({"jurisdictions": ["eu"]}, "jurisdictions.0 is 'eu', but"),
+        ({"release__mode": "merged"}, "release.mode is 'merged', but"),
+        ({"adaptation__nd_text": "fuse"}, "adaptation.nd_text is 'fuse', but"),
         ({"min_confidence": 1.4}, "min_confidence is 1.4, but input should be less than or equal to 1"),
         ({"default": "maybe"}, "default is 'maybe', but"),
         ({"reservations__honor": ["robots"]}, r"reservations.honor.0 is 'robots', but"),
@@ -138,3 +145,40 @@ def test_files_that_are_no_policy_are_refused_in_a_sentence(tmp_path, text, mess
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(PolicyError, match="one of commercial-open"):
         load_policy("no-such-policy")
+
+
+def test_the_british_spelling_of_honor_is_understood(tmp_path):
+    text = TEXT.replace("  honor:", "  honour:")
+    assert load(tmp_path, text).sha256 == load(tmp_path, TEXT).sha256
+
+
+def test_every_policy_in_the_table_heeds_our_own_agent(policy):
+    for row in policy_table(policy.heeding("OurBot"), "OurBot").to_pylist():
+        assert json.loads(row["body"])["reservations"]["agents"][-1] == "OurBot"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &a [x, x]\nb: &b [*a, *a]\npolicy: *b",
+        "policy: 2024-02-30",
+        "policy: " + "9" * 5000,
+        "policy: !!bool x",
+        'policy: !!int ""',
+        "policy: !!timestamp x",
+        'policy: "\\ud800"',
+        TEXT.replace("max_chars: 300", "max_chars: 99999999999999999999"),
+        TEXT.replace("policy: commercial-open", "policy: " + "x" * 900_000),
+    ],
+    ids=["aliases", "date", "digits", "bool", "int", "timestamp", "surrogate", "too many", "long"],
+)
+def test_a_policy_made_to_hurt_is_refused_in_a_short_sentence(tmp_path, text):
+    with pytest.raises(PolicyError) as error:
+        load(tmp_path, text)
+    assert len(str(error.value)) < 500
+
+
+def test_a_name_that_no_file_can_have_is_refused():
+    for name in ("x" * 5000, "a\0b"):
+        with pytest.raises(PolicyError, match="no such policy"):
+            load_policy(name)

@@ -54,6 +54,11 @@ def test_a_page_of_nothing_but_such_sentences_gives_so_many():
     assert len(list(spoken_reservations(b"AI training is prohibited. " * 5000))) == MAX_STATEMENTS
 
 
+def test_a_heap_of_hints_does_not_hide_the_sentence_after_it():
+    body = b"<!-- " + b"mining " * 20_000 + b"--><p>Text and data mining of this site is prohibited.</p>"
+    assert {usage for usage, _, _ in spoken_reservations(body)} == {"tdm"}
+
+
 def test_words_that_almost_match_cost_little():
     body = b"may not " * 200_000 + b"train" * 100_000
     assert list(spoken_reservations(body)) == []

@@ -219,6 +219,8 @@ def test_what_follows_500_kib_is_not_read():
     body = b"User-agent: *\nDisallow: /early\n" + filler * 6000 + b"Disallow: /late\n"
     assert not allowed(body.decode(), "a", "/early")
     assert allowed(body.decode(), "a", "/late")
+    assert robots.parse(body).unread == "longer than 500 KiB"
+    assert robots.parse(body[: 500 * 1024]).unread is None
 
 
 MEGABYTE = 1 << 20
@@ -251,14 +253,14 @@ def test_a_megabyte_of_anything_is_read_and_asked_in_bounded_time(body):
     assert time.process_time() - start < 20
 
 
-def test_groups_whose_merging_would_take_too_long_are_crowded():
+def test_groups_whose_merging_would_take_too_long_are_not_all_read():
     agents = [b"a%d" % i for i in range(100)]
     rules = b"".join(b"Disallow: /%d\n" % i for i in range(10_000))
     body = b"".join(b"User-agent: %s\n" % agent for agent in agents) + rules
     body += b"".join(b"User-agent: %s\nDisallow: /own\n" % agent for agent in agents)
     parsed = robots.parse(body)
     sizes = [len(parsed.named(agent.decode()).rules.seen) for agent in agents]
-    assert parsed.crowded
+    assert parsed.unread == "too many rules"
     assert sum(sizes) <= robots.MAX_MERGED
 
 

@@ -145,6 +145,8 @@ def test_the_longest_pattern_about_an_address_decides(path, decision):
     [
         ("https://a.example/", "a.example", True),
         ("http://A.example", "a.example", True),
+        ("https://a.example:443/", "a.example", True),
+        ("https://a.example:8443/", "a.example", False),
         ("https://b.example/", "a.example", False),
         ("https://*.example/", "a.example", True),
         ("https://a.example.org/", "a.example", False),
@@ -212,6 +214,19 @@ def test_a_feed_speaks_of_its_own_site_without_being_referred_to():
     assert rules(site([rsl_file(document(content(NO)))])) == set()
 
 
+@pytest.mark.parametrize(
+    "feed", [FEED[:-10], FEED.replace(b"</item>", b"", 1), b"<!DOCTYPE rss>" + FEED, FEED + b" " * rsl.MAX_BYTES]
+)
+def test_a_feed_with_terms_that_cannot_be_read_is_a_condition_for_its_site(feed):
+    (row,) = site([rsl_file(feed, "https://a.example/feed")], "https://a.example/three")
+    assert rules([row]) == {("rsl_feed", "ai_train", "conditional")}
+    assert (row["byte_start"], row["byte_end"]) == (0, len(feed))
+
+
+def test_a_document_that_is_no_feed_and_cannot_be_read_speaks_of_nothing_by_itself():
+    assert site([rsl_file(document(content(NO))[:-10])]) == []
+
+
 @pytest.mark.parametrize("reference", [TERMS, "/license.xml", "license.xml", " //a.example/license.xml # terms"])
 def test_a_license_line_of_robots_txt_is_replaced_by_the_terms_it_refers_to(reference):
     text = f"User-agent: a\nDisallow:\n\nLicense: {reference}\n"
@@ -274,13 +289,25 @@ def page_says(html: str) -> list[dict]:
 def test_every_archived_state_of_a_document_counts():
     states = [rsl_file(document(content(YES))), rsl_file(document(content(NO)))]
     expected = {("rsl_document", "ai_train", "allowed"), ("rsl_document", "ai_train", "reserved")}
-    for files in (states, states[::-1], [*states, rsl_file(b"<rsl")]):
+    for files in (states, states[::-1]):
         assert rules(site([robots_file(f"License: {TERMS}"), *files])) == expected
 
 
-def test_a_link_element_to_terms_is_a_condition():
-    html = '<link rel="license" type="application/rsl+xml" href="/license.xml">'
-    assert rules(page_says(html)) == {("rsl_link", "ai_train", "conditional")}
+def test_a_state_that_cannot_be_read_is_a_condition_beside_what_the_others_say():
+    states = [rsl_file(document(content(YES))), rsl_file(document(content(NO))[:-20])]
+    for files in (states, states[::-1]):
+        assert rules(site([robots_file(f"License: {TERMS}"), *files])) == {
+            ("rsl_document", "ai_train", "allowed"),
+            ("rsl_robots", "ai_train", "conditional"),
+        }
+
+
+@pytest.mark.parametrize("tag", ["link", "a", "area"])
+def test_an_element_that_links_to_terms_is_a_condition(tag):
+    html = f'<{tag} rel="license" type="application/rsl+xml" href="/license.xml">'
+    (row,) = page_says(f"<p>{html}x")
+    assert rules([row]) == {("rsl_link", "ai_train", "conditional")}
+    assert (row["value"], row["byte_start"], row["byte_end"]) == ("/license.xml", 3, 3 + len(html))
 
 
 @pytest.mark.parametrize(

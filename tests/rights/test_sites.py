@@ -1,10 +1,14 @@
 """Site files over all crawl files: a host's robots.txt binds its images wherever they were archived."""
 
+from dataclasses import replace
+
 import pyarrow as pa
 import pytest
 
+from assets.rights.addresses import origin_and_path
 from assets.rights.evidence import Sources, collect_evidence
-from assets.rights.sites import MAX_FILE, origins_of, read_site_files, site_evidence, site_files
+from assets.rights.site_rules import SiteFile
+from assets.rights.sites import MAX_FILE, origins_of, read_site_files, site_evidence, site_files, site_records
 from tests.crawl.shards import crawl_warc
 from tests.crawl.warcs import picture, response, write
 
@@ -128,6 +132,18 @@ def test_every_archived_state_of_the_terms_counts(shard):
     assert decisions == {"allowed", "reserved"}
 
 
+def test_a_state_of_the_terms_that_is_cut_is_a_condition_beside_what_the_others_permit(shard):
+    whole = TERMS % (b"permits", b"ai-train", b"permits")
+    states = [
+        shard(n, response("http://terms.example/rsl.xml", body, "application/xml"))
+        for n, body in ((2, whole), (3, whole[:-20]))
+    ]
+    for page, rule in ((gallery(1, PAGE, REFERRING), "rsl_header"), (gallery(1, LINKING), "rsl_link")):
+        found = said([shard(1, *page), *states])
+        decisions = {row[1:4] for row in found if row[2] == "ai_train"}
+        assert decisions == {("rsl_document", "ai_train", "allowed"), (rule, "ai_train", "conditional")}
+
+
 def test_both_states_of_a_robots_txt_in_one_crawl_file_count(shard):
     address = "http://site.example/robots.txt"
     both = shard(
@@ -143,6 +159,90 @@ def test_terms_that_cannot_be_read_leave_the_condition(shard):
     assert ("page", "rsl_header", "ai_train", "conditional", 1) in found
 
 
+def test_the_port_that_a_scheme_has_anyway_makes_no_other_origin(shard):
+    robots = response("http://site.example:80/robots.txt", ROBOTS, "text/plain")
+    assert said([shard(1, *gallery()), shard(2, robots)]) == [("page", "robots_agents", "tdm", "reserved", 2)]
+    other = response("http://site.example:8080/robots.txt", ROBOTS, "text/plain")
+    assert said([shard(1, *gallery()), shard(2, other)]) == []
+
+
+ORIGINS = [
+    ("http://A.example:80/x?y", ("http://a.example", "/x?y")),
+    ("https://a.example:443", ("https://a.example", "/")),
+    ("https://a.example:80/", ("https://a.example:80", "/")),
+    ("http://a.example:8080/", ("http://a.example:8080", "/")),
+    ("http://a.example:/", ("http://a.example", "/")),
+    ("http://[::1]:80/", ("http://[::1]", "/")),
+    ("http://site.example@a.example/", ("http://a.example", "/")),
+    ("ftp://a.example/", None),
+    ("http://[", None),
+]
+
+
+@pytest.mark.parametrize(("url", "place"), ORIGINS)
+def test_one_origin_has_one_form(url, place):
+    assert origin_and_path(url) == place
+
+
+def moved(url: str, to: str) -> bytes:
+    return response(url, b"", "text/plain", "301 Moved", f"Location: {to}")
+
+
+def test_a_robots_txt_behind_a_redirect_binds_the_origin_that_redirects_and_its_own(shard):
+    robots = response("http://pics.example/robots.txt", ROBOTS, "text/plain")
+    redirect = moved("http://site.example/robots.txt", "http://pics.example/robots.txt")
+    bound = {row[0] for row in said([shard(1, *gallery()), shard(2, redirect, robots)])}
+    assert bound == {"page", "image"}
+    elsewhere = moved("http://third.example/robots.txt", "http://pics.example/robots.txt")
+    assert {row[0] for row in said([shard(1, *gallery()), shard(2, elsewhere, robots)])} == {"image"}
+
+
+def test_a_redirect_of_another_path_makes_no_robots_txt_of_its_target(shard):
+    plain = response("http://pics.example/some.txt", ROBOTS, "text/plain")
+    out = moved("http://site.example/out?to=pics", "http://pics.example/some.txt")
+    assert said([shard(1, *gallery()), shard(2, out, plain)]) == []
+    back = moved("http://site.example/robots.txt", "http://pics.example/some.txt")
+    assert [row[:2] for row in said([shard(1, *gallery()), shard(2, back, plain)])] == [("page", "robots_agents")]
+
+
+def test_terms_of_one_host_do_not_bind_another_that_does_not_refer_to_them(shard):
+    feed = (
+        b'<rss xmlns:rsl="https://rslstandard.org/rsl"><channel><rsl:content url="%s"><rsl:license>'
+        b'<rsl:permits type="usage">ai-train</rsl:permits></rsl:license></rsl:content></channel></rss>'
+    )
+    for url, bound in ((b"http://site.example/", set()), (b"/", {"image"})):
+        foreign = shard(2, response("http://pics.example/feed", feed % url, "application/rss+xml"))
+        assert {row[0] for row in said([shard(1, *gallery()), foreign])} == bound
+    document = TERMS % (b"permits", b"ai-train", b"permits")
+    assert said([shard(1, *gallery()), shard(2, response("http://site.example/rsl.xml", document, "text/xml"))]) == []
+
+
+ROWS = [
+    ("ok", 200, None, True),
+    ("http_error", 503, None, True),
+    ("http_error", 404, None, False),
+    ("error", 200, "truncated", True),
+    ("error", 200, "bad_encoding", True),
+    ("error", None, "bad_http", True),
+    ("error", 301, "bad_encoding", False),
+    ("error", 404, "bad_encoding", False),
+    ("repeat", 200, None, False),
+]
+
+
+@pytest.mark.parametrize(("status", "http_status", "reason", "is_kept"), ROWS)
+def test_a_site_file_that_is_cut_or_damaged_is_kept_as_one(status, http_status, reason, is_kept):
+    row = {"url": "http://site.example/robots.txt", "status": status, "http_status": http_status, "reason": reason}
+    found = site_records({7: row | {"redirect_to": None}})
+    assert found == ({7: [("robots", "http://site.example")]} if is_kept else {})
+
+
+def test_files_of_the_same_bytes_are_two_where_one_of_them_is_cut():
+    whole = SiteFile("robots", "http://site.example", 2, None, ROBOTS)
+    cut = replace(whole, record_id=1, truncated="length")
+    assert site_files([whole, cut]).num_rows == 2
+
+
 def test_only_so_much_of_a_file_is_kept_that_its_reader_sees_that_there_is_more(shard):
     _, _, found = shard(2, response("http://site.example/robots.txt", b"#" * (3 << 20), "text/plain"))
     assert [len(body) for body in found.site_file["body"].to_pylist()] == [MAX_FILE]
@@ -151,3 +251,28 @@ def test_only_so_much_of_a_file_is_kept_that_its_reader_sees_that_there_is_more(
 def test_the_origins_of_a_shard_are_those_of_its_pages_and_images(shard):
     record, sample, _ = shard(1, *gallery())
     assert origins_of(record, sample) == ["http://pics.example", "http://site.example"]
+
+
+@pytest.mark.parametrize("text", [b"User-agent: *\nAllow: /\n", ROBOTS])
+def test_a_robots_txt_that_a_crawl_holds_in_part_is_a_condition_beside_what_is_there(shard, text):
+    cut = response("http://site.example/robots.txt", text, "text/plain", WARC_Truncated="length")
+    found = {row[1:4] for row in said([shard(1, *gallery()), shard(2, cut)])}
+    heard = {("robots_agents", "tdm", "reserved")} if text == ROBOTS else set()
+    assert found == {("robots_unread", "tdm", "conditional")} | heard
+
+
+def test_a_robots_txt_in_an_encoding_that_cannot_be_undone_is_a_condition(shard):
+    broken = response(
+        "http://site.example/robots.txt", b"\x1f\x8b broken", "text/plain", "200 OK", "Content-Encoding: gzip"
+    )
+    assert said([shard(1, *gallery()), shard(2, broken)]) == [("page", "robots_unread", "tdm", "conditional", 2)]
+
+
+def test_terms_that_a_crawl_holds_in_part_leave_the_condition(shard):
+    terms = TERMS % (b"permits", b"ai-train", b"permits")
+    whole, cut = [
+        shard(n, response("http://terms.example/rsl.xml", body, "text/xml", WARC_Truncated=reason))
+        for n, body, reason in ((2, terms, None), (3, terms[:-20], "length"))
+    ]
+    found = {row[1:4] for row in said([shard(1, *gallery(1, LINKING)), whole, cut]) if row[2] == "ai_train"}
+    assert found == {("rsl_document", "ai_train", "allowed"), ("rsl_link", "ai_train", "conditional")}

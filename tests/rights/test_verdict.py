@@ -14,6 +14,9 @@ PAGE, IMAGE = 10, 20
 SHA = b"a" * 32
 
 
+FREE = ("image", "xmp_cc_license", "CC0-1.0")
+
+
 def judge(licenses=(), reservations=(), policy: Policy | None = None, notices=(), **sample) -> dict:
     """Occurrence of one sample, id 1.
 
@@ -130,6 +133,36 @@ def test_a_page_license_covers_its_own_domain_only():
     assert said(refused) == ("NONE", "deny", "page_license_of_other_site")
 
 
+@pytest.mark.parametrize("rule", ["page_meta", "jsonld_page", "http_link_page"])
+def test_statements_about_a_page_that_disagree_conflict_whatever_their_ranks(rule):
+    row = judge([("page", "page_rel", "CC-BY-4.0"), ("page", rule, "CC-BY-NC-4.0")])
+    assert (row["verdict"], row["conflict"]) == ("deny", True)
+    assert row["obligations"] & 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule"), [("image", "metadata_unread"), ("sample", "jsonld_unread"), ("page", "page_unread")]
+)
+def test_beside_what_could_not_be_read_a_pages_license_counts_for_nothing(kind, rule):
+    unread = (kind, rule, "NOASSERTION")
+    assert said(judge([("page", "page_rel", "CC-BY-4.0"), unread])) == ("NOASSERTION", "deny", "unreadable_license")
+    assert said(judge([("image", "xmp_cc_license", "CC-BY-4.0"), unread]))[:2] == ("CC-BY-4.0", "allow")
+
+
+def test_words_on_a_page_that_was_cut_have_no_license_that_anybody_could_name():
+    row = judge([FREE, ("page", "page_unread", "NOASSERTION")])
+    assert (row["text_license"], row["verdict"]) == ("NOASSERTION", "allow")
+    denied = judge([FREE, ("page", "page_unread", "NOASSERTION"), ("page", "page_rel", "CC-BY-NC-4.0")])
+    assert (denied["text_license"], denied["reason"]) == ("NOASSERTION", "text_license_denied")
+
+
+def test_beside_a_channel_that_could_not_be_read_nothing_is_allowed():
+    permission = ("page", "content_usage_header", "ai_train", "allowed")
+    assert judge([FREE], [permission])["reservation"] == "allowed"
+    for kind, rule in (("page", "robots_unavailable"), ("image", "c2pa_unread"), ("page", "tdmrep_unread")):
+        assert judge([FREE], [permission, (kind, rule, "tdm", "unknown")])["reservation"] == "unknown"
+
+
 def test_a_page_license_does_not_cover_the_sites_logo():
     row = judge([("page", "page_rel", "CC-BY-4.0"), ("sample", "outside_main", "NOASSERTION")])
     assert said(row) == ("NONE", "url_only", "outside_main_content")
@@ -153,9 +186,6 @@ def test_the_words_carry_the_license_of_the_page():
     assert (row["text_license"], row["verdict"], row["reason"]) == ("CC-BY-NC-4.0", "deny", "text_license_denied")
     long = judge([("image", "xmp_cc_license", "CC0-1.0")], text="x" * 301)
     assert said(long) == ("CC0-1.0", "review", "long_text_without_license")
-
-
-FREE = ("image", "xmp_cc_license", "CC0-1.0")
 
 
 @pytest.mark.parametrize(
@@ -210,7 +240,8 @@ def test_samples_whose_image_did_not_decode_are_not_judged():
 
 def occurrence(sample_id: int, spdx_id: str, verdict: str, reservation: str = "unknown") -> dict:
     return {
-        "sample_id": sample_id, "image_license": spdx_id, "verdict": verdict, "reservation": reservation,
+        "sample_id": sample_id, "image_license": spdx_id, "verdict": verdict, "image_verdict": verdict,
+        "reservation": reservation,
         "text_license": "NONE", "confidence": 0.9, "reason": "license_allowed",
     }  # fmt: skip
 
@@ -248,6 +279,12 @@ def test_a_copy_that_states_nothing_conflicts_with_nothing_and_gains_nothing():
 def test_a_copy_that_is_reserved_reserves_all():
     _, rights, _ = with_twins(occurrence(1, "CC-BY-4.0", "allow"), occurrence(2, "NONE", "deny", "reserved"))
     assert (rights[0]["verdict"], rights[0]["reason"]) == ("deny", "twin_refused")
+
+
+def test_the_words_around_one_copy_say_nothing_about_the_others():
+    wordy = occurrence(2, "CC-BY-4.0", "review") | {"image_verdict": "allow", "reason": "long_text_without_license"}
+    _, rights, _ = with_twins(occurrence(1, "CC-BY-4.0", "allow"), wordy)
+    assert [row["verdict"] for row in rights] == ["allow", "review"]
 
 
 def test_no_copies_no_twins_and_unhashed_samples_are_left_alone():

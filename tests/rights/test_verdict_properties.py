@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
+import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.rights.policy import VERDICTS, Policy, load_policy
 from assets.rights.reservations import BY_AGENT
-from assets.rights.verdict import occurrences
+from assets.rights.twins import twins
+from assets.rights.verdict import final_rights, occurrences
 from tests.rights.conftest import table
 from tests.rights.plain_verdict import Case, plain_verdict
 
@@ -16,9 +18,9 @@ LICENSES = st.sampled_from(
      "LicenseRef-AllRightsReserved", "CC-BY-4.0 OR CC-BY-NC-4.0", "MIT AND CC0-1.0", "Unheard-Of-1.0"]
 )  # fmt: skip
 SUBJECTS = {
-    "image": ["xmp_cc_license", "xmp_marked", "http_link_image", "metadata_unread"],
+    "image": ["xmp_cc_license", "xmp_marked", "http_link_image", "metadata_unread", "xmp_web_page"],
     "sample": ["figure_rel", "figure_text", "caption_notice", "outside_main", "list_license"],
-    "page": ["page_rel", "http_link_page", "jsonld_page", "page_unread", "page_link"],
+    "page": ["page_rel", "http_link_page", "page_meta", "jsonld_page", "page_unread", "page_link"],
 }
 FOUND = st.lists(
     st.sampled_from([(kind, rule) for kind, rules in SUBJECTS.items() for rule in rules]).flatmap(
@@ -31,7 +33,7 @@ SIGNAL = st.tuples(
     st.sampled_from(["page", "image", "sample"]),
     st.sampled_from(
         ["tdmrep_file", "tdmrep_header", "tdmrep_meta", "x_robots_tag", "ai_txt", "rsl_link", "robots_agents",
-         "content_usage_header_legacy", "c2pa_cawg"]
+         "content_usage_header_legacy", "c2pa_cawg", "robots_unavailable", "c2pa_unread"]
     ),
     st.sampled_from(["tdm", "ai_train", "search"]),
     st.sampled_from(["unknown", "allowed", "conditional", "reserved"]),
@@ -161,3 +163,36 @@ def test_one_more_reservation_never_turns_a_refusal_into_an_allowance(cases, pol
     more = [replace(c, reservations=(*c.reservations, (kind, rule, usage, "reserved", value))) for c in cases]
     before, after = verdicts(cases, policies[0]), verdicts(more, policies[0])
     assert all(a >= b for b, a in zip(before, after, strict=True))
+
+
+def final(cases: list[Case], groups: list[int], policy: Policy, backwards: bool = False) -> list[dict]:
+    """Rights of many samples, some of which show the same bytes: those of one group."""
+    made = table("occurrence", judge(cases, policy))
+    hashes = pa.table({
+        "sample_id": made["sample_id"],
+        "sha256": pa.array([bytes([groups[i % len(groups)]]) * 32 for i in range(made.num_rows)], pa.binary(32)),
+    })  # fmt: skip
+    turned = pa.array(range(made.num_rows)[::-1] if backwards else range(made.num_rows), pa.int64())
+    made, hashes = made.take(turned), hashes.take(turned)
+    return final_rights(made, hashes, twins(made, hashes), policy)[0].to_pylist()
+
+
+GROUPS = st.lists(st.integers(0, 5), min_size=1, max_size=40)
+
+
+@settings(max_examples=40, deadline=None)
+@given(CASES, GROUPS, policy_pairs())
+def test_with_copies_too_a_stricter_policy_never_turns_a_refusal_into_an_allowance(cases, groups, policies):
+    lenient, strict = ([VERDICTS.index(row["verdict"]) for row in final(cases, groups, p)] for p in policies)
+    assert all(s >= n for n, s in zip(lenient, strict, strict=True))
+
+
+@settings(max_examples=40, deadline=None)
+@given(CASES, GROUPS, policy_pairs())
+def test_copies_only_ever_make_stricter_and_their_order_does_not_matter(cases, groups, policies):
+    alone = judge(cases, policies[0])
+    together = final(cases, groups, policies[0])
+    assert together == final(cases, groups, policies[0], backwards=True)
+    for before, after in zip(alone, together, strict=True):
+        assert VERDICTS.index(after["verdict"]) >= VERDICTS.index(before["verdict"])
+        assert after["image_license"] == before["image_license"]

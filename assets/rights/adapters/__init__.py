@@ -14,7 +14,7 @@ from assets.rights.adapters import flickr, the_met, wikimedia_commons
 from assets.rights.adapters.said import Said
 from assets.rights.findings import RULES, Findings, Subject
 from assets.rights.markup import Page
-from assets.rights.page_rules import Images
+from assets.rights.page_images import Images
 
 
 @dataclass(frozen=True, slots=True)

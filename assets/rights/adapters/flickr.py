@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from assets.rights.adapters.said import Said, words
 from assets.rights.licenses import ALL_RIGHTS_RESERVED, NOASSERTION, license_of_text
 from assets.rights.markup import Page
-from assets.rights.page_rules import Images
+from assets.rights.page_images import Images
 
 HOSTS = frozenset({"www.flickr.com", "flickr.com"})
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from assets.rights.adapters.said import Said, words
 from assets.rights.markup import Page
-from assets.rights.page_rules import Images
+from assets.rights.page_images import Images
 
 HOSTS = frozenset({"www.metmuseum.org", "metmuseum.org"})
 _CC0 = "CC0-1.0"

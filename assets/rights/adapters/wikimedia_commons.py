@@ -13,9 +13,9 @@ from selectolax.lexbor import LexborNode
 
 from assets.rights.adapters.said import Said, words
 from assets.rights.findings import Where
-from assets.rights.licenses import NOASSERTION, either, license_of_value
+from assets.rights.licenses import NOASSERTION, choice_of, license_of_value
 from assets.rights.markup import Page
-from assets.rights.page_rules import Images
+from assets.rights.page_images import Images
 
 HOSTS = frozenset({"commons.wikimedia.org", "commons.m.wikimedia.org"})
 MAX_TEMPLATES = 20
@@ -58,9 +58,8 @@ def _license(template: LexborNode) -> tuple[LexborNode, str, str | None] | None:
 
 def _together(ids: list[str | None]) -> str:
     """Several licenses on Commons are a choice; beside a public-domain mark they may be of different layers."""
-    known = sorted({spdx_id for spdx_id in ids if spdx_id})
-    layers = len(known) > 1 and _PUBLIC_DOMAIN in known
-    return either(known) if known and None not in ids and not layers else NOASSERTION
+    layers = len(set(ids)) > 1 and _PUBLIC_DOMAIN in ids
+    return NOASSERTION if layers else choice_of(ids)
 
 
 def _credits(page: Page) -> Iterator[tuple[str, str]]:
