@@ -18,7 +18,8 @@ from assets.rights.findings import Evidence, Findings, Subject
 from assets.rights.http_rules import read_headers, read_reservation_metas
 from assets.rights.image_rules import read_image
 from assets.rights.markup import MAX_PAGE, Page
-from assets.rights.page_rules import Images, mark_outside, read_markup
+from assets.rights.page_images import Images
+from assets.rights.page_rules import mark_outside, read_markup
 from assets.rights.prose import read_prose
 from assets.rights.structured import read_structured
 from bench.measure import duration, machine, table

@@ -312,6 +312,7 @@ _ALL = [
         ("url!", TEXT, "its own address; of an RSL document in one form for http and https"),
         ("http_status", U16, "status code of the answer; of 300 and more nobody knows what the file says"),
         ("truncated", TEXT, "why there is more of the file than was archived or kept; null where it is whole"),
+        ("digest", TEXT, "digest that its record states, by which a revisit names what it repeats"),
         internal=True,
     ),
     _table(

@@ -30,7 +30,8 @@ def same_resource_key(url: str) -> str:
 def origin_and_path(url: str) -> tuple[str, str] | None:
     """Host and port, written as an http origin, and path with query; None where it is no http address.
 
-    What a host reserves under http holds under https too: any reservation wins. One host has one form: no user name, no port that the scheme has anyway, no final dot, punycode.
+    What a host reserves under http holds under https too: any reservation wins. One host has one form: no user name, no
+    port that the scheme has anyway, no final dot, punycode.
     """
     try:
         parts = urlsplit(url)

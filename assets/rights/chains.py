@@ -52,7 +52,7 @@ class Chains:
         found: dict[int, list[str]] = defaultdict(list)
         for url in sorted(self._final.keys() | self._moved.keys()):
             ends, lost = self._ends(url)
-            ids = {i for end in ends for record_id in self._final[end] for i in self._read_for(record_id, end)}
+            ids = {i for end in ends for record_id in self._final[end] for i in self._read_for(record_id)}
             for record_id in sorted(ids.union(self._moved[url] if lost else ())):
                 found[record_id].append(url)
         return found
@@ -85,20 +85,9 @@ class Chains:
         elsewhere = any(site_address(one) != site_address(url) for one in missing)
         return ends, too_many or stuck or elsewhere or not (ends or missing)
 
-    def _read_for(self, record_id: int, url: str) -> list[int]:
-        """The records whose bytes an answer gives: itself, or those that a revisit stands for.
-
-        The digest tells them; where it is stated in different ways, an answer at the revisit's own address may be meant.
-        """
+    def _read_for(self, record_id: int) -> list[int]:
+        """The records whose bytes an answer gives: itself, or those that a revisit stands for, as its digest tells."""
         row = self.records[record_id]
-        if row["type"] != "revisit":
+        if row["type"] != "revisit" or not row["digest"]:
             return [record_id]
-        key = digest_key(row["digest"] or "")
-        beside = (i for i in self._final[url] if self.records[i]["status"] == "ok")
-        known = self._bodies.get(key) or [i for i in beside if not _differ(key, self.records[i]["digest"] or "")]
-        return known or [record_id]
-
-
-def _differ(key: str, digest: str) -> bool:
-    other = digest_key(digest)
-    return bool(key and other) and key.partition(":")[0] == other.partition(":")[0]
+        return self._bodies.get(digest_key(row["digest"])) or [record_id]

@@ -24,7 +24,8 @@ from assets.rights.http_rules import read_headers, read_meta_reservations, read_
 from assets.rights.image_rules import read_image as read_image_bytes
 from assets.rights.licenses import NOASSERTION, license_of_url, license_of_value
 from assets.rights.markup import MAX_PAGE, Page
-from assets.rights.page_rules import LICENSE_METAS, Images, mark_outside, read_markup
+from assets.rights.page_images import Images
+from assets.rights.page_rules import LICENSE_METAS, mark_outside, read_markup
 from assets.rights.preferences import CONDITIONAL
 from assets.rights.prose import read_prose
 from assets.rights.site_rules import NOT_HERE, SiteFile
@@ -99,8 +100,9 @@ def collect_evidence(
         for image in wanted.hops.get(record_id, ()):
             url, subject = found.url or "", Subject("image", image)
             read_headers(found.header_bytes, url, subject, found.fetched_at, findings, sources.agents, record_id)
-        for file in _site_files(found, record_id, wanted):
-            kept.add(file)
+        if record_id in wanted.answers:
+            for file in _site_files(found, records[record_id], wanted):
+                kept.add(file)
     if sources.kind == "wat":
         _read_wat_pages(sources, shard_id, wanted, findings)
     if sources.kind == "images":
@@ -111,17 +113,18 @@ def collect_evidence(
     return replace(made, reservation_evidence=reservations, site_file=site_files(kept.files), rsl_reference=referring)
 
 
-def _site_files(found: WarcRecord, record_id: int, wanted: _Wanted) -> Iterator[SiteFile]:
+def _site_files(found: WarcRecord, row: dict[str, Any], wanted: _Wanted) -> Iterator[SiteFile]:
     """The record as the site files that it is: of every host that it binds, and RSL terms at every address they have."""
-    places = [(kind, origin, found.url or "") for kind, origin in wanted.sites.get(record_id, ())]
+    record_id, url = row["record_id"], found.url or ""
+    places = [(kind, origin, url) for kind, origin in wanted.sites.get(record_id, ())]
     if not places and _may_hold_rsl(found):
-        addresses = sorted({one for url in wanted.answers.get(record_id, ()) if (one := site_address(url))})
+        addresses = sorted({one for known in wanted.answers[record_id] if (one := site_address(known))})
         places = [("rsl", place[0], one) for one in addresses if (place := origin_and_path(one))]
     body, status, incomplete = found.body[:MAX_FILE], found.http_status, found.truncated or found.reason
-    if found.type == "revisit":
-        incomplete, status = NOT_HERE, None if status == 304 else status
+    if found.type == "revisit" and (status in (None, 304) or status < 300):
+        incomplete, status = NOT_HERE, None
     for kind, origin, address in places:
-        yield SiteFile(kind, origin, record_id, found.fetched_at, body, address, status, incomplete)
+        yield SiteFile(kind, origin, record_id, found.fetched_at, body, address, status, incomplete, row["digest"])
 
 
 def _may_hold_rsl(found: WarcRecord) -> bool:

@@ -74,7 +74,7 @@ class Figures:
                 self._read_caption(caption, links.get(caption.id), figures[0], findings)
 
     def _read_caption(self, caption: Element, link: Element | None, figure: int, findings: Findings) -> None:
-        text = caption.text()
+        text, place = caption.text(), caption.context
         words = None if link is None else link.text()
         # Beside a link the words only repeat it, unless they reserve all rights: the rest of the caption tells.
         spdx_id = license_of_text(text) if not words or license_of_text(text.replace(words, " ")) else None
@@ -82,12 +82,12 @@ class Figures:
             where = self._page.where_element(caption)
             for sample_id in self._images.of_figure(figure):
                 findings.license(Subject("sample", sample_id), "caption_notice", spdx_id, text, where)
-        elif spdx_id and link is None and not caption.context.noscript:
+        elif spdx_id and (link is None or link.context.comment) and not (place.noscript or place.comment):
             self._licenses[figure].append(("figure_text", spdx_id, text, self._page.where_element(caption)))
         if names_an_owner(text):
             for sample_id in self._images.of_figure(figure):
                 findings.attribution(Subject("sample", sample_id), "caption_notice", "copyright_notice", text)
-        for field, name in credits_in(text, words):
+        for field, name in () if place.comment else credits_in(text, words):
             self.credits[figure, field].append(("caption_credit", name))
 
     def _tell_credits(self, findings: Findings) -> None:

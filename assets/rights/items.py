@@ -13,16 +13,10 @@ from selectolax.lexbor import LexborNode
 from assets.rights.elements import Element, Item
 from assets.rights.findings import RULES, Findings, Subject, Where
 from assets.rights.licenses import NOASSERTION, choice_of, license_of_text, license_of_value
-from assets.rights.markup import Page
+from assets.rights.markup import MAX_CREDITS, MAX_FOLLOWED, MAX_REFERENCES, MAX_REFERRED, Page
 from assets.rights.page_images import Images
 from assets.rights.page_rules import is_html_relation, subject_around, weight_of_place
 from assets.rights.rdfa import LICENSE
-
-MAX_CREDITS = 20
-"""Credits of one item that are read."""
-
-MAX_REFERENCES, MAX_REFERRED, MAX_FOLLOWED = 20, 200, 20_000
-"""Ids of `itemref` that are followed for one item, different ones for a page, and properties found by them."""
 
 ADDRESS_KEYS = ("contentUrl", "url", "thumbnailUrl", "@id", "thumbnail")
 FIELDS = {
@@ -70,7 +64,7 @@ def _read_image(
     if stated is None and (noticed := license_in_credits(credits)):
         elements = [element for (_, element), named in zip(named_by, credits, strict=True) if _notice(*named)]
         stated = (*noticed, _places(elements, page))
-    for sample_id in samples:
+    for sample_id in samples if images.afford(len(samples) * len(credits)) else ():
         subject = Subject("sample", sample_id)
         if stated:
             findings.license(subject, f"{item.kind}_image", *stated)

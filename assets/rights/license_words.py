@@ -6,8 +6,12 @@ import re
 from collections.abc import Iterator
 
 URL_IN_TEXT = re.compile(
-    r"(?:https?:)?//[^\s<>\"'()\[\]{}|]{4,300}|\b(?:www\.)?creativecommons\.org/[^\s<>\"'()\[\]{}|]{2,200}", re.I
+    r"(?:https?://|//(?=[\w.-]{1,250}\.[a-z]{2})|(?<![\w.@-])www\.)[^\s<>\"'()\[\]{}|]{4,}+"
+    r"|(?<![\w.@-])creativecommons\.org/[^\s<>\"'()\[\]{}|]{2,}+",
+    re.I,
 )
+WHOLE_ADDRESS = re.compile(r"(?:(?:[a-z][a-z0-9+.-]{0,20}:)?//|www\.|\.{0,2}/|[#?])\S*", re.I)
+"""A value that is one address, absolute or relative: the names of licenses in it may mean anything."""
 CHOICE = re.compile(r"\b(?:or|oder|ou|o|eller|of)\b|/", re.I)
 """Words between two licenses that make them a choice."""
 RESERVED = re.compile(
@@ -37,7 +41,7 @@ _MORE = r"(?P<more>[ ,/(&+_-]{0,4}(?:(?:NC|SA|ND)(?![A-Za-z])|Non[ -]?Commercial
 _CC_SHORT = re.compile(
     r"(?:\bCC|\(CC\)|\bCreative[ -]Commons)[ _-]?"
     r"(?P<unit>BY(?:[ _-]?(?:NC|SA|ND)){0,2})(?![A-Za-z])"
-    rf"(?:[ _-]?{_VERSION})?(?:[ _-](?!NC|SA|ND)(?-i:(?P<port>[A-Z]{{2}}|IGO))\b)?{_MORE}",
+    rf"(?:[ _-]?{_VERSION})?(?:[ _-](?!(?:NC|SA|ND|BY|CC|OR)\b)(?-i:(?P<port>[A-Z]{{2}}|IGO))\b)?{_MORE}",
     re.I,
 )
 _CC_LONG = re.compile(
@@ -47,6 +51,29 @@ _CC_LONG = re.compile(
     rf"(?:[ ,]{{1,2}}{_VERSION})?(?P<port>(?!))?{_MORE}",
     re.I,
 )
+_CONDITIONS = (
+    (4, re.compile(
+        r"\b(?-i:NC)\b|\b(?:non?|n[ãa]o|not for|nicht|keine|niet|pas d.utilisation|ikke|inte|icke)[ -]?"
+        r"(?:comm?er[cz]i|kommer[sz])", re.I,
+    )),
+    (8, re.compile(
+        r"\b(?-i:ND)\b|\bno[ -]?deriv|\bkeine bearbeitung|\bpas de modification|\bsin (?:obras? )?derivad|\bnon opere deriv", re.I
+    )),
+)  # fmt: skip
+"""Conditions that stand apart from the license that they restrict, by their bit in table `license`."""
+CONDITION_REACH = 40
+"""Characters after a license in which a condition belongs to it."""
+
+_NEGATED = re.compile(
+    r"\b(?:not|never|no longer|formerly|previously|nicht|nicht mehr|früher|n.est pas|n.est plus|ya no|non è)"
+    r"(?: (?:been|being|yet|currently|longer|mehr|licen[cs]ed|available|released|published|covered|distributed|shared|offered"
+    r"|used|lizenziert|veröffentlicht|under|by|with|as|a|an|the|unter|der|sous|une|la|licen[cs]e|licen[cz]ia|bajo|con)){0,6}"
+    r"[ :\"'(]{0,3}\Z",
+    re.I,
+)
+NEGATION_REACH = 80
+"""Characters before a license in which it may be denied."""
+
 _PARTS = (("nc", "noncommercial"), ("sa", "sharealike"), ("nd", "noderiv"))
 _CC_ZERO = re.compile(r"(?<![\d.] )(?<![\d.])\bCC[ -]0(?:[ -]1\.0)?(?![\w.-]*\w)")
 """In capitals, and after no number: a motor may have 125 cc."""
@@ -55,6 +82,22 @@ _CC_ZERO = re.compile(r"(?<![\d.] )(?<![\d.])\bCC[ -]0(?:[ -]1\.0)?(?![\w.-]*\w)
 def plain(text: str) -> str:
     """The text with hyphens, dashes and no-break spaces of typesetters as those of a keyboard, each in its place."""
     return text if text.isascii() else text.translate(_PLAIN)
+
+
+def without_addresses(text: str) -> str:
+    """The text with spaces for every address: what an address is called is not what the text says."""
+    return URL_IN_TEXT.sub(lambda match: " " * len(match.group()), text)
+
+
+def is_denied(before: str) -> bool:
+    """Whether the words before a license say that it is not, or no longer, the license."""
+    return _NEGATED.search(before[-NEGATION_REACH:]) is not None
+
+
+def conditions_after(after: str) -> int:
+    """Bits of conditions that the words after a license add to it."""
+    near = after[:CONDITION_REACH]
+    return sum(bit for bit, pattern in _CONDITIONS if pattern.search(near))
 
 
 def may_state(text: str) -> bool:

@@ -23,7 +23,19 @@ from license_expression import ExpressionError
 
 from assets.provenance.tables import conform
 from assets.rights import spdx
-from assets.rights.license_words import CHOICE, RESERVED, URL_IN_TEXT, cc_units, cc_zero, may_state, plain
+from assets.rights.license_words import (
+    CHOICE,
+    RESERVED,
+    URL_IN_TEXT,
+    WHOLE_ADDRESS,
+    cc_units,
+    cc_zero,
+    conditions_after,
+    is_denied,
+    may_state,
+    plain,
+    without_addresses,
+)
 
 NONE = "NONE"
 NOASSERTION = spdx.NOASSERTION
@@ -208,17 +220,19 @@ def license_of_text(text: str) -> str | None:
     """License that a text states by address or by name; None where it states none.
 
     Several licenses are a choice (`A OR B`) only where a word says so; else, and where a license stands beside
-    `all rights reserved`, the text cannot be read: NOASSERTION. A bare "public domain" is no license.
+    `all rights reserved`, under a condition that is not its own or after words that deny it, the text cannot be read:
+    NOASSERTION. A bare "public domain" is no license, and neither is the name of one in an address.
     """
     text = plain(text[:MAX_TEXT])
     if not may_state(text):
         return None
-    found = _stated(text)
+    linked, text = _linked(text), without_addresses(text)
+    found = _without_overlaps([*linked, *_named(text)])
     reserved = RESERVED.search(text) is not None
     if not found:
         return ALL_RIGHTS_RESERVED if reserved else None
     ids = sorted({spdx_id for _, _, spdx_id in found})
-    if reserved:
+    if reserved or _is_qualified(text, found):
         return NOASSERTION
     if len(ids) == 1:
         return ids[0]
@@ -226,21 +240,37 @@ def license_of_text(text: str) -> str | None:
     return either(ids) if NOASSERTION not in ids and all(CHOICE.search(gap) for gap in between) else NOASSERTION
 
 
-def _stated(text: str) -> list[tuple[int, int, str]]:
-    """(start, end, id) of every license named in a text, in order, without overlaps."""
+def _is_qualified(text: str, found: list[tuple[int, int, str]]) -> bool:
+    """Whether words around one of the licenses deny it, or add a condition that it does not have."""
+    following = [*(start for start, _, _ in found[1:]), len(text)]
+    last = 0
+    for (start, end, spdx_id), after in zip(found, following, strict=True):
+        if is_denied(text[last:start]) or conditions_after(text[end:after]) & ~obligations_of(spdx_id):
+            return True
+        last = end
+    return False
+
+
+def _linked(text: str) -> list[tuple[int, int, str]]:
+    """(start, end, id) of every license whose address stands in a text."""
     found: list[tuple[int, int, str]] = []
     for match in URL_IN_TEXT.finditer(text):
         url = match.group().rstrip(".,;:!?")
         spdx_id = license_of_url(url if "//" in url[:8] else "//" + url)
         if spdx_id:
             found.append((match.start(), match.end(), spdx_id))
+    return found
+
+
+def _named(text: str) -> list[tuple[int, int, str]]:
+    """(start, end, id) of every license that a text calls by a name; several readings of one place may overlap."""
+    found: list[tuple[int, int, str]] = []
     for start, end, unit, version, port in cc_units(text):
-        spdx_id = (_cc_id(unit, version, port) or _cc_id(unit, version, None)) if unit else None
+        spdx_id = _cc_id(unit, version, port) if unit else None
         found.append((start, end, spdx_id or NOASSERTION))
     found += [(start, end, "CC0-1.0") for start, end in cc_zero(text)]
     pattern, ids = _names()
-    found += [(match.start(), match.end(), ids[match.group().lower()]) for match in pattern.finditer(text)]
-    return _without_overlaps(found)
+    return found + [(match.start(), match.end(), ids[match.group().lower()]) for match in pattern.finditer(text)]
 
 
 def _without_overlaps(found: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
@@ -260,11 +290,16 @@ def _names() -> tuple[re.Pattern[str], dict[str, str]]:
 
 @_remembered
 def license_of_value(value: str) -> str | None:
-    """License that a metadata value states: an address, an SPDX id, an expression, or words."""
+    """License that a metadata value states: an address, an SPDX id, an expression, or words.
+
+    A value that is one address states what it leads to, and nothing by what it is called.
+    """
     value = value.strip()
     if value in licenses():
         return value
-    return license_of_url(value) or spdx.normalized(value, license_of_id) or license_of_text(value)
+    if WHOLE_ADDRESS.fullmatch(value):
+        return license_of_url(value)
+    return spdx.normalized(value, license_of_id) or license_of_text(value)
 
 
 def license_of_id(name: str) -> str | None:

@@ -4,8 +4,8 @@ Structure comes from the HTML parser, places from a scan of the bytes (`tags.py`
 merely a finding without a place. One walk in document order notes everything that a rule could want, with where it
 stands.
 
-Bounds: a page of MAX_PAGE bytes, MAX_STATEMENTS of each kind of element, MAX_ITEMS items; time grows with the bytes.
-What passes a bound is not read, and `cut` says so.
+Bounds of all page rules stand here: a page of MAX_PAGE bytes, MAX_STATEMENTS of each kind of element, MAX_ITEMS items,
+MAX_PAIRS rows about images; time grows with the bytes. What passes a bound is not read, and `cut` says so.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser
@@ -35,14 +36,31 @@ MAX_STATEMENTS = 20_000
 MAX_ITEMS = 20_000
 """Items of microdata and RDFa, and as many properties, that are read."""
 
+MAX_PAIRS = 20_000
+"""Rows about single images, licenses and credits together, that are made of a page: each statement could be about each."""
+
+MAX_SCRIPT, MAX_SCRIPTS, MAX_OBJECTS = 2 << 20, 200, 20_000
+"""Characters of a script of JSON-LD, scripts, and objects in one."""
+
+MAX_CREDITS = 20
+"""Credits of one item that are read."""
+
+MAX_REFERENCES, MAX_REFERRED, MAX_FOLLOWED = 20, 200, 20_000
+"""Ids of `itemref` that are followed for one item, different ones for a page, and properties found by them."""
+
 MAX_ELEMENT = 1 << 20
 MAX_FIGURES = 16
 MAX_VALUE = 8192
-_COMMENT_TOKENS = re.compile(
-    r"(?<!\S)(?:comments?|comment-?(?:list|body|content|text|area|author)|commentlist|respond|disqus_thread|replies)"
-    r"(?!\S)",
-    re.I,
+_COMMENT_HINT = re.compile(r"comment|repl(?:y|ies)|respond|disqus|forum|postbody|usertext|review", re.I)
+_COMMENT_PARTS = frozenset(
+    ("comment", "comments", "commentlist", "commentbody", "commentcontent", "commenttext", "commentarea", "commentauthor",
+     "reply", "replies", "respond", "disqus", "postbody", "usertext", "review", "reviews")
+)  # fmt: skip
+_NO_COMMENT_PARTS = frozenset(
+    ("no", "has", "with", "allow", "hide", "open", "closed", "enabled", "disabled", "category", "tag", "type")
 )
+"""Beside these, a word for comments says that a thing has none, may have some, or is about them."""
+_WORD_PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _NAMESPACES = re.compile(
     rb"xmlns:(?:cc|dc|dct|dcterms|xhv|schema)\b|creativecommons\.org/ns|purl\.org/dc/|web\.resource\.org/cc", re.I
 )
@@ -65,7 +83,7 @@ class Page:
         items: what microdata and RDFa describe.
         loose: (name, element) of microdata properties that stand inside no item.
         has_namespaces: whether RDFa's prefixes may be declared as in XML.
-        cut: whether anything was left out because there was too much.
+        cut: whether anything was left out because there was too much; rules may set it.
     """
 
     def __init__(self, body: bytes, url: str, charset: str | None, record_id: int) -> None:
@@ -75,7 +93,8 @@ class Page:
         text = (marked(body) if by_bytes else body).decode(encoding, "replace")
         # With events, every <option> costs as much as all before it.
         self.tree = LexborHTMLParser(text, options=LexborDocumentOptions.WO_EVENTS)
-        base = self.tree.css_first("base[href]")
+        # A visitor's <base> must not move what the page says.
+        base = self.tree.css_first("head > base[href]")
         self.base = (base and join(url, base.attributes.get("href") or "")) or url
         self.images: list[Element] = []
         self.statements: list[Element] = []
@@ -172,11 +191,13 @@ class Page:
             href = element.get("href")
             if "creativecommons.org" in href or (element.context.figures and "licen" in href and self.license_of(href)):
                 self._keep(self.links, element)
-        if "itemprop" in attributes or "property" in attributes:
+        if ("itemprop" in attributes or "property" in attributes) and not element.context.comment:
             self._describe(element, around)
 
     def _relate(self, element: Element) -> None:
         rel, stated = element.get("rel")[:MAX_VALUE], element.get("property")[:MAX_VALUE]
+        if "ugc" in rel.lower().split():  # HTML's word for what users of the site have written
+            element.context = element.context._replace(comment=True)
         if speaks_of_rights(rel) or speaks_of_rights(stated):
             means = meanings(rel, stated, element.context.vocabulary, element.context.prefixes)
             if RIGHTS in means:
@@ -264,8 +285,21 @@ def _inside(element: Element, role: str, page: Page) -> Context:
 
 def _is_comment(tag: str, attributes: Mapping[str, str | None]) -> bool:
     """Whether an element calls itself visitors' comments; of a whole page that tells only that it may have some."""
-    names = f"{(attributes.get('class') or '')[:500]} {(attributes.get('id') or '')[:500]}"
-    return tag not in ("html", "body", "main") and _COMMENT_TOKENS.search(names) is not None
+    if tag in ("html", "body", "main"):
+        return False
+    return _name_comments(f"{(attributes.get('class') or '')[:500]} {(attributes.get('id') or '')[:500]}")
+
+
+@lru_cache(4096)
+def _name_comments(names: str) -> bool:
+    if not _COMMENT_HINT.search(names):
+        return False
+    for name in names.split():
+        parts = {part.lower() for part in _WORD_PART.findall(name)}
+        said = not _COMMENT_PARTS.isdisjoint(parts) or {"forum", "post"} <= parts
+        if said and _NO_COMMENT_PARTS.isdisjoint(parts):
+            return True
+    return False
 
 
 def _subject(element: Element, page: Page) -> dict[str, Any]:

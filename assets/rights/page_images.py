@@ -6,10 +6,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterable
 
 from assets.rights.elements import Element, Item
-from assets.rights.markup import Page
-
-MAX_PAIRS = 200_000
-"""Statements about single images that are read of a page: each could be about each image."""
+from assets.rights.markup import MAX_PAIRS, Page
 
 
 class Images:
@@ -60,13 +57,16 @@ class Images:
         """Samples that stand in an item that describes an image."""
         return self._said_of(self.in_item.get(item, []))
 
+    def afford(self, rows: int) -> bool:
+        """Whether so many more rows about images may be made of the page; it is not read to its end if not."""
+        self._left -= rows
+        if self._left < 0:
+            self._page.cut = True
+        return self._left >= 0
+
     def _said_of(self, samples: list[int]) -> list[int]:
         """The samples of one statement, until the page has made too many statements about too many."""
-        self._left -= len(samples)
-        if self._left >= 0:
-            return samples
-        self._page.cut = True
-        return []
+        return samples if self.afford(len(samples)) else []
 
 
 def _without_scheme(address: str) -> str:

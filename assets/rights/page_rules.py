@@ -7,9 +7,9 @@ from collections import defaultdict
 from assets.rights.elements import Context, Element, Item
 from assets.rights.figures import Figures, linked
 from assets.rights.findings import RULES, Findings, Subject
-from assets.rights.licenses import NOASSERTION, license_of_value
+from assets.rights.licenses import ALL_RIGHTS_RESERVED, NOASSERTION, license_of_value
 from assets.rights.markup import Page
-from assets.rights.page_images import Images as Images
+from assets.rights.page_images import Images
 from assets.rights.rdfa import AUTHOR, LICENSE, RIGHTS, meanings
 
 MAX_AUTHORS = 3
@@ -193,9 +193,10 @@ def _metas(page: Page, findings: Findings) -> None:
         if name in LICENSE_METAS:
             # dc.rights is often a bare copyright notice: it names an owner, and a license only where it names one.
             spdx_id = license_of_value(content) or (NOASSERTION if name.endswith("license") else None)
-            if spdx_id:
+            # A visitor may reserve rights, and license nothing but his own.
+            if spdx_id and (not element.context.comment or spdx_id == ALL_RIGHTS_RESERVED):
                 findings.license(subject, "page_meta", spdx_id, content, page.where(element))
-        elif name in _META_FIELDS:
+        elif name in _META_FIELDS and not element.context.comment:
             findings.attribution(subject, "page_meta", _META_FIELDS[name], content)
 
 
@@ -228,7 +229,7 @@ def _credits(page: Page, images: Images, figures: Figures, findings: Findings) -
             if field == AUTHOR and rule == "rdfa_page":
                 authors |= {} if context.outside else {value: None}
             elif field != AUTHOR:
-                for subject in subjects:
+                for subject in subjects if images.afford(len(subjects)) else ():
                     findings.attribution(subject, rule, field, value)
     names = [name for name in authors if name]
     for name in names if len(names) <= MAX_AUTHORS else ():

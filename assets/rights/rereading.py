@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 from selectolax.lexbor import LexborNode
 
+from assets.crawl.html import PageRefused, parse_page
 from assets.crawl.nesting import too_deep
-from assets.rights.adapters import license_in_words
+from assets.rights.adapters import ADAPTERS, license_in_words, read_adapters
 from assets.rights.findings import MAX_VALUE, Evidence, Findings, Subject, shorten
 from assets.rights.http_rules import read_headers, read_reservation_metas
 from assets.rights.image_rules import read_image
@@ -27,6 +28,7 @@ from assets.rights.page_images import Images
 from assets.rights.page_rules import mark_outside, read_markup
 from assets.rights.prose import spoken_reservations, words_of
 from assets.rights.structured import read_structured
+from assets.rights.tags import codec
 
 _TABLE_PART = re.compile(rb"<(?:caption|col(?:group)?|t(?:body|foot|head|[dhr]))\b", re.I)
 
@@ -153,10 +155,11 @@ def _images(page: Page, about_page: bool) -> Images:
 
 
 class _Anywhere(Images):
-    """One image at every address, so that data about any image finds it."""
+    """One image at every address and in every place, so that data about any image finds it."""
 
     def __init__(self, page: Page) -> None:
-        super().__init__(page, [(number, number, []) for number in range(len(page.images))])
+        places = {(image.context.figures, image.context.item): number for number, image in enumerate(page.images)}
+        super().__init__(page, [(number, number, []) for number in places.values()])
 
     def at(self, address: str | None) -> list[int]:
         return [] if address is None else [0]
@@ -228,8 +231,12 @@ def _item_value(node: LexborNode) -> str:
     return " ".join(node.text().split())
 
 
+@lru_cache(1)
 def read_tags(excerpt: Excerpt) -> Readings:
-    """License links, meta elements and items, from the attributes of the range's tags."""
+    """License links, meta elements and items, from the attributes of the range's tags.
+
+    One range may state the license of each of a thousand images.
+    """
     if not _is_markup(excerpt.raw):
         return set()
     stated = _parts(excerpt.value, [text for text in _targets(excerpt.page(), excerpt.rule) if text])
@@ -349,9 +356,23 @@ def read_unread_page(excerpt: Excerpt) -> Readings:
         reasons.append("too_large")
     elif too_deep(excerpt.part):
         reasons.append("too_deep")
-    elif Page(excerpt.part, excerpt.origin.url, excerpt.origin.charset, 0).cut:  # as it is before rules read it
+    elif _states_too_much(excerpt.part, excerpt.origin):
         reasons.append("too_many_statements")
     return {(f"page incomplete: {reason}", NOASSERTION) for reason in reasons}
+
+
+def _states_too_much(body: bytes, origin: Origin) -> bool:
+    """Whether rules come to a bound on a page, about the images that the crawl stage finds on it."""
+    page, findings = Page(body, origin.url, origin.charset, 0), Findings()
+    try:
+        shown = parse_page(body.decode(codec(origin.charset), "replace"), origin.url).images
+    except PageRefused:
+        shown = []
+    images = Images(page, [(i.position, i.position, [url for url in (i.url, *i.other_urls) if url]) for i in shown])
+    read_markup(page, images, findings)
+    read_structured(page, images, findings)
+    read_adapters(ADAPTERS, page, images, findings)
+    return page.cut
 
 
 def read_outside(excerpt: Excerpt) -> Readings:

@@ -61,6 +61,7 @@ class SiteFile:
         url: its own address; for a kind of SITE_PATHS that path of the origin, where it is left out.
         http_status: how the server answered; None where nobody knows, which counts as 200.
         truncated: why there is more of the file than was archived or kept; None where it is whole.
+        digest: what its record states of its bytes, by which a revisit names what it repeats.
     """
 
     kind: str
@@ -71,6 +72,7 @@ class SiteFile:
     url: str = ""
     http_status: int | None = None
     truncated: str | None = None
+    digest: str | None = None
 
     @property
     def found(self) -> bool:
@@ -363,7 +365,7 @@ def _read_feed(file: SiteFile, paths: Paths, findings: Findings) -> None:
     if not file.found:
         return
     if file.truncated == NOT_KEPT:
-        _all(file, "rsl_feed", "ai_train", CONDITIONAL, file.cut or NOT_KEPT, paths, findings)
+        _all(file, "rsl_feed", "ai_train", CONDITIONAL, f"not read: {NOT_KEPT}", paths, findings)
         return
     try:
         terms = [one for one in rsl.parse(file.body) if one.feed]

@@ -3,11 +3,12 @@
 Each shard hands over the site files that it holds and the references to RSL terms that it saw; all of them together are
 then read for the pages and images of every shard. Where a file was archived more than once, every state of it counts:
 any reservation wins. A redirect of a site's file to another host is followed inside its own shard only: what it leads to
-in another one is not known, and neither is what a revisit repeats from there.
+in another one is not known, and neither is what a revisit repeats from another host's file there.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
@@ -15,13 +16,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.crawl.answers import digest_key
 from assets.crawl.urls import join
 from assets.provenance.tables import TABLES, conform
 from assets.rights import robots
 from assets.rights.addresses import origin_and_path, site_address
 from assets.rights.findings import Findings, Subject, Where
 from assets.rights.rsl import add_documents, documents_of
-from assets.rights.site_rules import NOT_KEPT, SITE_PATHS, SiteFile, Target, read_sites, terms_address
+from assets.rights.site_rules import NOT_HERE, NOT_KEPT, SITE_PATHS, SiteFile, Target, read_sites, terms_address
 
 MAX_FILE = (1 << 20) + 1
 """Bytes of a site file that are kept: one more than any reader takes, so that it sees that there is more."""
@@ -94,13 +96,35 @@ def site_files(found: Iterable[SiteFile]) -> pa.Table:
     """Table `site_file`, sorted; files that say the same are one, the one of the lowest record."""
     first: dict[tuple[object, ...], SiteFile] = {}
     for file in sorted(found, key=lambda file: file.record_id):
-        key = (file.origin, file.kind, file.url, file.http_status, file.truncated, file.body[:MAX_FILE])
-        first.setdefault(key, file)
+        said = (file.http_status, file.truncated, file.digest, file.body[:MAX_FILE])
+        first.setdefault((file.origin, file.kind, file.url, *said), file)
     rows = [
         {**{name: getattr(file, name) for name in COLUMNS}, "body": file.body[:MAX_FILE]}
         for file in sorted(first.values(), key=lambda file: (file.origin, file.kind, file.url, file.record_id))
     ]
     return conform("site_file", pa.Table.from_pylist(rows, schema=TABLES["site_file"].schema))
+
+
+def _without_repeats(files: Iterable[SiteFile]) -> list[SiteFile]:
+    """Without revisits of what is among the files: it counts by itself."""
+    files = list(files)
+    digests: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for file in files:
+        if file.truncated != NOT_HERE and not file.failed:
+            digests[_place(file)].add(digest_key(file.digest or ""))
+    return [f for f in files if f.truncated != NOT_HERE or not _is_among(f, digests.get(_place(f), ()))]
+
+
+def _place(file: SiteFile) -> tuple[str, ...]:
+    """What a file is the file of: its host, or an address where it is a document."""
+    return (file.kind, file.origin, file.url if file.kind == "rsl" else "")
+
+
+def _is_among(revisit: SiteFile, digests: Iterable[str]) -> bool:
+    """Whether one of some digests may be what a revisit repeats: its own, or one that is stated in another way."""
+    digest = digest_key(revisit.digest or "")
+    name = digest.partition(":")[0]
+    return any(digest in ("", one) or one.partition(":")[0] != name for one in digests)
 
 
 def read_site_files(table: pa.Table) -> list[SiteFile]:
@@ -169,6 +193,7 @@ def site_evidence(
             read and speaks of the subject, they take the finding's place.
         agents: product tokens that count, besides those known to collect for AI.
     """
+    files = _without_repeats(files)
     findings, documents = Findings(), documents_of(files)
     read_sites(files, targets(record, sample), findings, agents, documents)
     for row, url in _with_urls(referring, record):

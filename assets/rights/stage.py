@@ -17,7 +17,7 @@ from assets.rights.confusion import TruthError, agreement, confusion, read_truth
 from assets.rights.evidence import Sources, collect_evidence
 from assets.rights.licenses import license_table
 from assets.rights.policy import Policy, load_policy, policy_table
-from assets.rights.sites import origins_of, read_site_files, site_files
+from assets.rights.sites import origins_of, read_site_files, site_files, terms_named
 from assets.rights.sites import site_evidence as find_site_evidence
 from assets.rights.twins import twins as find_twins
 from assets.rights.verdict import final_rights, occurrences
@@ -115,16 +115,19 @@ def sites(work: Work) -> Mapping[str, pa.Table]:
     reads=["candidates", "fetch", "crawl", "evidence", "sites"],
     section=_agents,
     code=["assets.rights.sites"],
-    libraries=["lxml", "http-sf", "tldextract"],
+    libraries=["lxml", "http-sf", "tldextract", "ada-url"],
     per_shard=True,
 )
 def site_evidence(work: Work) -> Mapping[str, pa.Table]:
     """What robots.txt, ai.txt, TDM reservation files and RSL terms say of each page and image, wherever they were archived."""
     record, sample = records(work), work.read("crawl", "sample")
-    wanted = pc.field("origin").isin(origins_of(record, sample)) | (pc.field("kind") == "rsl")
-    paths = [local_path(path) for path in work.paths("sites")]
-    files = read_site_files(ds.dataset(paths).to_table(filter=wanted))
-    found = find_site_evidence(files, record, sample, work.read("evidence", "rsl_reference"), work.config)
+    referring = work.read("evidence", "rsl_reference")
+    stored = ds.dataset([local_path(path) for path in work.paths("sites")])
+    ours = pc.field("origin").isin(pa.array(origins_of(record, sample), pa.string()))
+    files = read_site_files(stored.to_table(filter=ours))
+    named = pc.field("url").isin(pa.array(terms_named(files, record, referring), pa.string()))
+    files += read_site_files(stored.to_table(filter=named & (pc.field("kind") == "rsl") & ~ours))
+    found = find_site_evidence(files, record, sample, referring, work.config)
     return {"reservation_evidence": found}
 
 

@@ -15,13 +15,10 @@ from assets.rights.elements import IMAGE_TYPES, PAGE_KEYS, PAGE_TYPES, Element
 from assets.rights.findings import Findings, Subject, Where
 from assets.rights.items import ADDRESS_KEYS, FIELDS, credit, is_this_page, license_in_credits, read_items
 from assets.rights.licenses import NOASSERTION, choice_of, license_of_value
-from assets.rights.markup import Page
+from assets.rights.markup import MAX_OBJECTS, MAX_SCRIPT, MAX_SCRIPTS, Page
 from assets.rights.page_images import Images
 from assets.rights.page_rules import say_what_was_left
 
-MAX_SCRIPT = 2 << 20
-MAX_SCRIPTS = 200
-MAX_OBJECTS = 20_000
 BROKEN = "not JSON"
 """Said of data that breaks off or is damaged. Data that asks for too much may be about more images than it names."""
 
@@ -30,6 +27,8 @@ _NAMES = ("name", "@value", "url")
 _REFERENCE = {"@id", "@type"}
 """Keys of an object that only refers to another."""
 _NAME_IN_FULL = re.compile(r"(?:https?://schema\.org/|schema:|cc:|dct:|dcterms:)(\w+)")
+_MAYBE_IN_FULL = re.compile(r"schema\.org\\?/\w|(?:schema|cc|dct|dcterms):\w|\\u00")
+"""In JSON that has such a key, which may be escaped."""
 
 Nodes = dict[str, dict[str, Any]]
 """The objects of a script by their @id."""
@@ -38,7 +37,7 @@ Nodes = dict[str, dict[str, Any]]
 def read_structured(page: Page, images: Images, findings: Findings) -> None:
     """Every statement in a page's structured data."""
     for element in page.scripts[:MAX_SCRIPTS]:
-        if not element.context.noscript:
+        if not element.context.noscript and not element.context.comment:
             _read_script(element, page, images, findings)
     read_items(page, images, findings)
     say_what_was_left(page, findings)
@@ -57,7 +56,7 @@ def _read_script(element: Element, page: Page, images: Images, findings: Finding
     except ValueError:
         _unread(text, BROKEN, where, page, images, findings)
         return
-    objects = list(_objects(data))
+    objects = list(_objects(data, in_full=_MAYBE_IN_FULL.search(text) is not None))
     if len(objects) >= MAX_OBJECTS:
         _unread(text, "too many objects", where, page, images, findings)
         return
@@ -105,8 +104,12 @@ def _unread(text: str, reason: str, where: Where, page: Page, images: Images, fi
         findings.license(Subject("page", page.record_id), "jsonld_unread", NOASSERTION, reason, where)
 
 
-def _objects(data: Any) -> Iterator[tuple[dict[str, Any], bool]]:
-    """Every object in the data, and whether it stands at the top, where a page describes itself."""
+def _objects(data: Any, in_full: bool) -> Iterator[tuple[dict[str, Any], bool]]:
+    """Every object in the data, and whether it stands at the top, where a page describes itself.
+
+    Args:
+        in_full: whether there may be keys that are written in full.
+    """
     stack = [(data, True)]
     seen = 0
     while stack and seen < MAX_OBJECTS:
@@ -115,7 +118,7 @@ def _objects(data: Any) -> Iterator[tuple[dict[str, Any], bool]]:
             stack += [(item, at_top) for item in reversed(value) if isinstance(item, dict | list)]
         elif isinstance(value, dict):
             seen += 1
-            yield (_in_short(value) if any(":" in key for key in value) else value), at_top
+            yield (_in_short(value) if in_full and any(":" in key for key in value) else value), at_top
             stack += [
                 (item, at_top and key in PAGE_KEYS)
                 for key, item in reversed(value.items())
@@ -183,7 +186,7 @@ def _image_object(
         for text in _strings(value[key], nodes, _NAMES)[:5]
     ]
     stated = _license(value.get("license"), nodes) or license_in_credits(credits)
-    for sample_id in sorted(samples):
+    for sample_id in sorted(samples) if images.afford(len(samples) * len(credits)) else ():
         subject = Subject("sample", sample_id)
         if stated:
             findings.license(subject, "jsonld_image", stated[0], stated[1], where)

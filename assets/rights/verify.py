@@ -123,7 +123,7 @@ def verify(row: Mapping[str, Any], raw_part: bytes, origin: Origin | None = None
     readings = reader(excerpt)
     says = f"{row['usage']} {row['says']}" if row["usage"] else row["says"]
     if (row["value"], says) not in readings and reader in OF_PAGES:
-        readings |= rereading.read_whole_page(excerpt)
+        readings = readings | rereading.read_whole_page(excerpt)
     if (row["value"], says) in readings:
         return Verified(SAME)
     now = sorted(said for value, said in readings if value == row["value"])

@@ -36,8 +36,14 @@ PAGE = f"""<!DOCTYPE html><html prefix="cc: http://creativecommons.org/ns#"><hea
 <script type="application/ld+json">{{"@context":"https://schema.org","@graph":[{{"@type":"ImageObject","contentUrl":"/i.jpg","license":["{BY}"],
 "creator":{{"@id":"#p"}}}},{{"@id":"#p","@type":"Person","name":"Dee"}},{{"@type":"WebPage","license":"{DEED}"}}]}}
 </script>
+<figure class="gallery"><figure><img src="/i.jpg"><figcaption>CC BY-NC 4.0</figcaption></figure><figure><img src="/j.jpg"></figure>
+<figcaption>Photo: Ann/AP, <a href="{DEED}">terms</a></figcaption></figure>
+<div class="wp-caption"><img src="/i.jpg"><p class="wp-caption-text">CC BY 4.0, non-commercial use only</p></div>
+<article itemscope itemtype="https://schema.org/Article"><a itemprop="license" href="{BY}">x</a></article>
+<script type="application/ld+json">{{"@type":"ImageObject","contentUrl":"/i.jpg","copyrightNotice":"(c) Ann. All rights reserved."}}
+</script><script type="application/ld+json">{{"@type":"ImageObject","contentUrl":"/i.jpg","license":"{BY}",}}</script>
 <p>Using these pages to train artificial intelligence is prohibited.</p><div class="comment">
-<a rel=license href="{BY}">mine</a></div>
+<a rel=license href="{BY}">mine</a><b class="reply"><img src="/i.jpg"></b></div>
 <script type="application/rsl+xml"><rsl xmlns="https://rslstandard.org/rsl"><content url="/"><license>
 <prohibits type="usage">ai-train</prohibits>
 </license></content></rsl></script></main><footer><img src="/i.jpg"></footer></body></html>""".encode()

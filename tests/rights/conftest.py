@@ -15,7 +15,8 @@ from assets.rights.evidence import Sources, collect_evidence
 from assets.rights.findings import Evidence, Findings
 from assets.rights.http_rules import read_reservation_metas
 from assets.rights.markup import Page
-from assets.rights.page_rules import Images, mark_outside, read_markup
+from assets.rights.page_images import Images
+from assets.rights.page_rules import mark_outside, read_markup
 from assets.rights.policy import Policy, load_policy
 from assets.rights.site_rules import SiteFile
 from assets.rights.sites import read_site_files, site_evidence

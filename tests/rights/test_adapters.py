@@ -5,7 +5,7 @@ import pytest
 from assets.rights.adapters import ADAPTERS, license_in_words, read_adapters
 from assets.rights.findings import RULES, Evidence, Findings
 from assets.rights.markup import Page
-from assets.rights.page_rules import Images
+from assets.rights.page_images import Images
 from tests.rights.conftest import licenses_in
 
 FILE = "https://commons.wikimedia.org/wiki/File:Seal.jpg"
@@ -155,3 +155,12 @@ def test_no_adapter_is_read_unless_it_is_named():
     page, findings = Page(commons(template("CC BY 4.0")).encode(), FILE, "utf-8", 1), Findings()
     read_adapters((), page, Images(page, [(0, 0, [FILE])]), findings)
     assert findings.evidence().license_evidence.num_rows == 0
+
+
+def test_a_page_of_too_many_pictures_is_not_read_to_its_end():
+    pictures = '<img class="main-photo" src="/seal.jpg">' * 10_000
+    found = licenses_in(
+        read("flickr", pictures + flickr(f'<a rel="license" href="{BY_SA}">x</a>'), PHOTO, ("/a",) * 10_000)
+    )
+    assert ("page", 1, "page_unread", "NOASSERTION") in found
+    assert ("sample", 0, "adapter_flickr", "CC-BY-SA-4.0") in found

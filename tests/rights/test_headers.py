@@ -117,6 +117,23 @@ def test_a_reservation_and_its_policy_are_one_range():
     assert text.splitlines() == ["TDM-Policy: /policy.json", "A: b", "TDM-Reservation: 1"]
 
 
+def test_a_block_on_the_way_to_an_image_may_restrict_it_and_permits_nothing():
+    block = (
+        f"X-Robots-Tag: noai\r\nContent-Usage: train-ai=y, search=n\r\nTDM-Reservation: 0\r\nLink: <{BY}>; rel=license\r\n"
+        'Content-Signal: search=yes\r\nLink: </l.xml>; rel="license"; type="application/rsl+xml"'
+    )
+    findings = Findings()
+    read_headers(block.encode(), "http://a.example/old.png", Subject("image", 7), None, findings, record_id=3)
+    found = findings.evidence()
+    assert licenses_in(found) == set()
+    assert reservations_in(found) == {
+        ("x_robots_tag", "ai_train", "reserved"),
+        ("content_usage_header", "search", "reserved"),
+    }
+    places = {(row["subject_id"], row["record_id"]) for row in found.reservation_evidence.to_pylist()}
+    assert places == {(7, 3)}
+
+
 HOSTILE = {
     "links": "<u>;" * 60_000,
     "members that are not closed": "<u," * 80_000,

@@ -134,6 +134,14 @@ def test_a_robots_txt_of_more_wildcards_than_anybody_means_is_a_condition():
     assert says(found) == {"conditional"}
 
 
+def test_few_wildcards_of_much_text_are_a_condition_beside_the_rules_that_are_tried():
+    rules = b"".join(b"Disallow: /*%dq%s\n" % (number, b"*a" * 240) for number in range(500))
+    found = robots(b"User-agent: *\nDisallow: /*.html\n" + rules)
+    assert reservations_in(found) == {("robots_agents", "tdm", "reserved"), ("robots_unread", "tdm", "conditional")}
+    entries = b",".join(b'{"location": "/*%dq%s", "tdm-reservation": 0}' % (n, b"*a" * 240) for n in range(500))
+    assert reservations_in(robots(b"[" + entries + b"]", "tdmrep")) == {("tdmrep_unread", "tdm", "conditional")}
+
+
 @pytest.mark.parametrize("shape", ROBOTS)
 def test_a_trust_txt_is_heard_above_a_megabyte_and_allows_nothing_where_there_is_more(shape):
     assert says(robots(b"datatrainingallowed=no\n" + ROBOTS[shape], "trust_txt")) == {"reserved"}

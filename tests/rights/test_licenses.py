@@ -35,6 +35,21 @@ RESERVED = [
     "Do not copy", "do not reproduce", "Not for reproduction", "Reproduction prohibited", "reproduction is forbidden",
     "rights-managed", "Rights managed",
 ]  # fmt: skip
+QUALIFIED = [
+    "CC BY 4.0 NC", "CC-BY-4.0-NC", "CC BY 4.0-ND", "CC-BY-4.0-NC-ND", "CC BY 4.0/NC", "CC BY 4.0 + NC", "CC BY 3.0 ND",
+    "CC BY 4.0 CC BY-NC 4.0", "CC BY-SA 3.0 CC BY-NC 4.0", "Creative Commons Attribution 4.0 NonCommercial",
+    "Creative Commons Attribution 4.0 International (NonCommercial)", "CC BY 4.0, non-commercial use only",
+    "CC0 1.0, not for commercial use", "MIT License, no derivatives", "CC BY 4.0, nicht kommerziell", "CC BY 4.0 US",
+    "https://creativecommons.org/licenses/by/4.0/ (non-commercial use only)",
+    "not licensed under CC BY 4.0", "This is no longer available under a CC BY 4.0 license", "not CC BY 4.0",
+    "formerly licensed under the MIT License", "no longer under https://creativecommons.org/licenses/by/4.0/",
+]  # fmt: skip
+LOOK_ALIKES = [
+    "https://evil.example/not-cc-by-4.0", "https://creativecommons.org.evil.example/licenses/CC-BY-4.0",
+    "https://evil.example/license?compare=CC-BY-4.0", "//evil.example/CC-BY-4.0", "www.evil.example/CC-BY-4.0",
+    "evil-creativecommons.org/licenses/by/4.0/", "evil.creativecommons.org/licenses/by/4.0",
+    "a@creativecommons.org/licenses/by/4.0/", "https://evil.example/" + "x" * 400 + "/creativecommons.org/licenses/by/4.0/",
+]  # fmt: skip
 PHRASES = st.sampled_from(
     [
         *(name for name, _ in NAMES), *RESERVED, "CC BY 4.0", "cc_by-nc 2.0", "creativecommons.org/licenses/by/4.0", "cc",
@@ -276,6 +291,19 @@ def test_every_listed_address_leads_back_to_its_own_id():
         ("CC BY-NC (NonCommercial)", "LicenseRef-CC-BY-NC-unversioned"),
         ("CC BY San Francisco", "LicenseRef-CC-BY-unversioned"),
         ("CC BY 7.0", "NOASSERTION"),
+        *((text, "NOASSERTION") for text in QUALIFIED),
+        ("CC BY-NC 4.0, for non-commercial use only", "CC-BY-NC-4.0"),
+        ("CC BY-ND 4.0 (no derivatives)", "CC-BY-ND-4.0"),
+        ("https://spdx.org/licenses/wxWindows.html, NC", "NOASSERTION"),
+        ("https://spdx.org/licenses/wxWindows.html", "LGPL-2.0-or-later WITH WxWindows-exception-3.1"),
+        ("CC BY 4.0. " + "The harbor by night. " * 3 + "NC", "CC-BY-4.0"),
+        ("Why not? Photo: S, CC BY 4.0", "CC-BY-4.0"),
+        ("CC BY 4.0 OR CC BY-NC 4.0", "CC-BY-4.0 OR CC-BY-NC-4.0"),
+        ("CC BY 4.0 (https://a.example/x) CC BY-NC 4.0", "NOASSERTION"),
+        ("S, https://a.example/not-cc-by-4.0", None),
+        ("S, https://a.example/cc-by-4.0, CC BY-NC 4.0", "CC-BY-NC-4.0"),
+        ("S//CC-BY-NC-4.0", "CC-BY-NC-4.0"),
+        *((address, None) for address in LOOK_ALIKES),
         ("CC BY 4.0 or CC BY-NC 4.0", "CC-BY-4.0 OR CC-BY-NC-4.0"),
         ("CC BY 4.0, CC BY-NC 4.0", "NOASSERTION"),
         ("CC BY 4.0. All rights reserved.", "NOASSERTION"),
@@ -341,6 +369,11 @@ def test_a_text_states_what_its_words_say(text, spdx_id):
         (" OR ".join(["MIT"] * 1000), NOASSERTION),
         ("(" * 200 + "MIT OR ISC" + ")" * 200, "ISC OR MIT"),
         ("(" * 400 + "MIT OR ISC", NOASSERTION),
+        *((text, NOASSERTION) for text in QUALIFIED),
+        *((address, None) for address in LOOK_ALIKES),
+        ("https://evil.example/(CC-BY-4.0)", None),
+        ("/licenses/cc-by-4.0.html", None),
+        ("#cc-by-4.0", None),
         ("Classpath-exception-2.0", None),
         ("No-Such-License", None),
         ("Ann or Bob", None),

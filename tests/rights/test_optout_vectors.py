@@ -291,6 +291,35 @@ def test_tdm_reservation_in_header_and_meta(value, decision):
     assert reservations_in(found) == {("tdmrep_meta", "tdm", decision)}
 
 
+IN_PLACE = [
+    ("<head>%s</head>", "0", {"allowed"}),
+    ("<title>t</title>%s<p>x", "0", {"allowed"}),
+    ("<head></head>%s<body>", "0", {"allowed"}),
+    ("<p>x</p>%s", "0", set()),
+    ("<body><div class='comment'>%s</div>", "0", set()),
+    ("<body><head>%s</head>", "0", set()),
+    ("<body><svg><head>%s</head></svg>", "0", set()),
+    ("<p>x</p>%s", "1", {"reserved"}),
+    ("<p>x</p>%s", "2", {"unknown"}),
+]
+
+
+@pytest.mark.parametrize(("html", "value", "decisions"), IN_PLACE)
+def test_a_meta_element_outside_the_head_may_reserve_and_allows_nothing(html, value, decisions):
+    found = read_page(html % f'<meta name="tdm-reservation" content="{value}">')
+    assert {decision for _, _, decision in reservations_in(found)} == decisions
+
+
+@pytest.mark.parametrize("reason", [site_rules.NOT_KEPT, site_rules.NOT_HERE])
+@pytest.mark.parametrize("kind", ["robots", "ai_txt", "tdmrep", "trust_txt"])
+def test_a_file_whose_bytes_are_not_at_hand_is_a_condition_without_a_place(kind, reason):
+    findings = Findings()
+    read_sites([SiteFile(kind, SITE, 5, SEEN, b"", truncated=reason)], [Target(Subject("image", 7), SITE)], findings)
+    (row,) = findings.evidence().reservation_evidence.to_pylist()
+    assert (row["decision"], row["byte_start"], row["byte_end"]) == ("conditional", None, None)
+    assert verify(row | {"says": row["decision"]}, b"").outcome == "unplaced"
+
+
 def entry(location: str | None, reservation: int = 1, **more) -> dict:
     return {"tdm-reservation": reservation, **more} | ({} if location is None else {"location": location})
 
@@ -316,7 +345,7 @@ TDM_FILES = [
     ("an address", [entry("https://a.example/images/*.jpg$", 1)], "/images/a.jpg", {("tdmrep_file", "reserved")}),
     ("an address with its port", [entry("https://A.example:443", 1)], "/x", {("tdmrep_file", "reserved")}),
     ("an address elsewhere", [entry("https://b.example/", 1)], "/x", {("tdmrep_unread", "unknown")}),
-    ("another scheme", [entry("http://a.example/", 1)], "/x", {("tdmrep_unread", "unknown")}),
+    ("another scheme", [entry("http://a.example/", 1)], "/x", {("tdmrep_file", "reserved")}),
     ("elsewhere, and allowed", [entry("https://b.example/x", 1), entry("/", 0)], "/x", {("tdmrep_unread", "unknown")}),
     ("elsewhere, and reserved", [entry("https://b.example/x", 0), entry("/", 1)], "/x", {("tdmrep_file", "reserved")}),
     ("blanks", [entry(" ", 1)], "/x", set()),
@@ -550,6 +579,8 @@ READ_BACK = [
     ("ai_txt", RESERVING, "length", None),
     ("ai_txt", RESERVING + "#" * 512_001, None, None),
     ("ai_txt", "busy", None, 503),
+    ("robots", "moved", None, 301),
+    ("tdmrep", "", None, 302),
     ("trust_txt", "datatrainingallowed=no\n", "length", None),
     ("trust_txt", "datatrainingallowed=no\n" + "#" * (1 << 20), None, None),
     ("trust_txt", "datatrainingallowed=no", None, None),

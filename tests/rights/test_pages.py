@@ -6,7 +6,7 @@ import time
 import pytest
 
 from assets.crawl.nesting import too_deep
-from assets.rights.markup import Page
+from assets.rights.markup import MAX_PAIRS, Page
 from tests.rights.conftest import licenses_in, read_page, reservations_in
 
 BY = "https://creativecommons.org/licenses/by/4.0/"
@@ -15,6 +15,12 @@ A, B = "/a.png", "/b.png"
 ITEM = '<div itemscope itemtype="https://schema.org/ImageObject">'
 IMG_A, IMG_B = f'<img src="{A}">', f'<img src="{B}">'
 RSL = '<link rel="license" type="application/rsl+xml" href="/l.xml">'
+
+
+COMMENTS = (
+    "comment", "comments-area", "comments-section", "comment_body", "user-comment", "Comment__body", "UserComment", "reply",
+    "forum-post", "postbody", "usertext", "review", "x replies", "comment-list",
+)  # fmt: skip
 
 
 def link(url: str = BY, rel: str = 'rel="license"') -> str:
@@ -48,7 +54,8 @@ def test_rel_license_is_about_the_page(html):
     [
         (link(rel=""), "page_link"),
         (link(rel='rel="nofollow"'), "page_link"),
-        (f'<div class="comment">{link()}</div>', "comment_rel"),
+        *((f'<div class="{name}">{link()}</div>', "comment_rel") for name in COMMENTS),
+        (link(rel='rel="license UGC"'), "comment_rel"),
         (f'<ol id="comments"><li>{link()}</ol>', "comment_rel"),
     ],
 )
@@ -79,6 +86,74 @@ def test_an_rsl_link_is_a_condition():
 
 def test_a_body_class_about_comments_is_not_a_comment():
     assert found(f'<body class="comments">{link()}') == {("page", 1, "page_rel", "CC-BY-4.0")}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "commentary",
+        "no-comments",
+        "has-comments",
+        "comments-open",
+        "preview",
+        "forum",
+        "post",
+        "category-review",
+        "incomment",
+    ],
+)
+def test_a_name_that_only_resembles_one_of_comments_is_none(name):
+    assert found(f'<div class="{name}">{link()}</div>') == {("page", 1, "page_rel", "CC-BY-4.0")}
+
+
+def test_what_a_visitor_writes_into_an_item_of_the_page_is_no_property_of_it():
+    comment = f'<div class="comment"><a itemprop="license" href="{BY}">x</a><b itemprop="creator">Eve</b></div>'
+    evidence = read_page(f"{ITEM}{IMG_A}{comment}</div>", [A])
+    assert licenses_in(evidence) == set()
+    assert evidence.attribution.num_rows == 0
+    rdfa = (
+        f'<div vocab="https://schema.org/" typeof="ImageObject">{IMG_A}{comment.replace("itemprop", "property")}</div>'
+    )
+    assert {row for row in found(rdfa) if row[0] == "sample"} == set()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f'<script type="application/ld+json">{{"@type": "ImageObject", "contentUrl": "/a.png", "license": "{BY}"}}</script>',
+        f'<script type="application/ld+json">{{"@type": "WebPage", "license": "{BY}",}}</script>',
+        f'<meta name="license" content="{BY}">',
+        '<meta name="author" content="Eve">',
+        f"<figure>{IMG_A}<figcaption>Photo: Eve, CC BY 4.0</figcaption></figure>",
+    ],
+)
+def test_a_visitors_data_captions_and_metas_license_and_credit_nothing(said):
+    evidence = read_page(f'{IMG_A}<div class="comment">{said}</div>', [A, A])
+    assert licenses_in(evidence) == set()
+    assert evidence.attribution.num_rows == 0
+
+
+def test_a_visitors_captions_and_metas_may_reserve():
+    reserved = "LicenseRef-AllRightsReserved"
+    caption = f"<figure>{IMG_A}<figcaption>All rights reserved</figcaption></figure>"
+    assert ("sample", 0, "caption_notice", reserved) in found(f'<div class="comment">{caption}</div>')
+    meta = '<meta name="dc.rights" content="All rights reserved">'
+    assert found(f'<div class="comment">{meta}</div>') == {("page", 1, "page_meta", reserved)}
+
+
+def test_a_visitors_link_in_a_caption_does_not_silence_the_caption():
+    own = link(rel='rel="license ugc"')
+    assert ("sample", 0, "figure_text", "CC-BY-NC-4.0") in found(
+        f"<figure>{IMG_A}<figcaption>CC BY-NC 4.0 {own}</figcaption></figure>"
+    )
+
+
+def test_only_a_base_in_the_head_moves_addresses():
+    data = '<script type="application/ld+json">{"@type": "ImageObject", "contentUrl": "a.png", "license": "CC0-1.0"}</script>'
+    base = '<base href="http://other.example/">'
+    here, there = "http://site.example/dir/a.png", "http://other.example/a.png"
+    assert found(f"<head>{base}</head><body>{data}", (here, there)) == {("sample", 1, "jsonld_image", "CC0-1.0")}
+    assert found(f"<body><p>x</p>{base}{data}", (here, there)) == {("sample", 0, "jsonld_image", "CC0-1.0")}
 
 
 def test_a_link_in_a_figure_is_about_its_image_only():
@@ -689,7 +764,22 @@ def test_many_statements_about_many_images_are_read_in_bounded_time(html):
     start = time.process_time()
     rows = read_page(html, [A] * 20_000).license_evidence.num_rows
     assert time.process_time() - start < BOUND
-    assert rows <= 200_001
+    assert rows <= MAX_PAIRS + 1
+
+
+def test_rows_about_images_are_bounded_and_credits_count_among_them():
+    """A few kilobytes on which every one of 430 objects is about each of 450 images."""
+    many = [
+        IMAGE | {"license": f"l{n}", "name": [f"n{n}", f"m{n}"], "creditText": f"c{n}", "author": f"a{n}"}
+        for n in range(430)
+    ]
+    evidence = read_page(IMG_A * 450 + ld(many), [A] * 450)
+    assert 450 < evidence.license_evidence.num_rows + evidence.attribution.num_rows <= MAX_PAIRS + 1
+    assert ("page", 1, "page_unread", "NOASSERTION") in licenses_in(evidence)
+    items = (ITEM + f'<meta itemprop="contentUrl" content="{A}">' + '<b itemprop="creator">C</b>' * 20 + "</div>") * 100
+    said = read_page(IMG_A * 450 + items.replace(">C<", ">C{}<").format(*range(2000)), [A] * 450)
+    assert 450 < said.attribution.num_rows <= MAX_PAIRS
+    assert ("page", 1, "page_unread", "NOASSERTION") in licenses_in(said)
 
 
 def test_figures_and_links_by_the_thousand_are_all_read():

@@ -256,9 +256,32 @@ def test_a_reference_that_cannot_be_followed_stays_a_condition(file):
     assert rules(site([robots_file(f"License: {TERMS}"), file])) == {("rsl_robots", "ai_train", "conditional")}
 
 
-def test_a_document_that_does_not_speak_of_an_address_leaves_it_unknown():
-    other = rsl_file(document(content(NO, 'url="/elsewhere/"')))
-    assert rules(site([robots_file(f"License: {TERMS}"), other])) == {("rsl_document", "ai_train", "unknown")}
+@pytest.mark.parametrize("url", ["/elsewhere/", "https://b.example/", "https://b.example/*"])
+def test_a_document_that_does_not_speak_of_an_address_leaves_the_condition(url):
+    other = rsl_file(document(content(YES, f'url="{url}"')))
+    assert rules(site([robots_file(f"License: {TERMS}"), other])) == {("rsl_robots", "ai_train", "conditional")}
+
+
+def test_terms_archived_under_the_other_scheme_are_the_ones_referred_to():
+    terms = rsl_file(document(content(NO)), TERMS.replace("https:", "http:"))
+    assert rules(site([robots_file(f"License: {TERMS}"), terms])) == {("rsl_document", "ai_train", "reserved")}
+
+
+def test_every_state_of_a_document_is_parsed_once_however_many_pages_refer_to_it(monkeypatch):
+    parsed = []
+    monkeypatch.setattr(rsl, "parse", lambda data, parse=rsl.parse: parsed.append(data) or parse(data))
+    states = [rsl_file(document(content(NO, f'url="/{number}"'))) for number in range(20)]
+    documents = rsl.documents_of(states)
+    for page in range(5):
+        rsl.add_documents(documents, TERMS, "https://a.example/1", Subject("page", page), Findings())
+    assert parsed == [state.body for state in states]
+
+
+def test_a_document_of_more_wildcards_than_anybody_means_is_not_read():
+    patterns = [content(YES, f'url="/*{"a*" * 40}{number}"') for number in range(450)]
+    with pytest.raises(rsl.UnreadableError):
+        rsl.parse(document(*patterns))
+    assert rsl.parse(document(*patterns[:300]))
 
 
 def test_terms_of_another_site_may_be_referred_to():

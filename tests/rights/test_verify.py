@@ -14,7 +14,8 @@ from assets.rights.findings import RULES, Evidence, Findings, Subject
 from assets.rights.http_rules import read_headers, read_reservation_metas
 from assets.rights.image_rules import read_image
 from assets.rights.markup import MAX_PAGE, MAX_STATEMENTS, Page
-from assets.rights.page_rules import Images, read_markup
+from assets.rights.page_images import Images
+from assets.rights.page_rules import read_markup
 from assets.rights.rereading import Origin
 from assets.rights.reservations import PROTOCOL_OF
 from assets.rights.site_rules import SiteFile, Target, read_sites
@@ -348,6 +349,29 @@ def test_why_a_page_was_not_read_to_its_end_reads_the_same():
     cut = row | {"value": "page incomplete: length", "byte_end": 3}
     assert verify(cut, b"<p>", Origin(incomplete=("length",))).outcome == "same"
     assert verify(cut, b"<p>").outcome == "differs"
+
+
+def test_a_page_that_states_too_much_about_its_images_reads_the_same():
+    image = '{"@type": "ImageObject", "contentUrl": "/a.png", "license": "l%d"}'
+    data = ", ".join(image % number for number in range(101))
+    html = '<img src="/a.png">' * 200 + f'<script type="application/ld+json">[{data}]</script>'
+    found = read_page(html, ["/a.png"] * 200)
+    assert verified(found, html.encode(), url=URL)["page_unread"] == {"same"}
+    row = {"rule": "page_unread", "value": "page incomplete: too_many_statements", "says": "NOASSERTION", "usage": None,
+           "subject_type": "page", "byte_start": 0, "byte_end": 200 * 18}  # fmt: skip
+    assert verify(row, html[: 200 * 18].encode(), Origin(URL)).outcome == "differs"
+
+
+def test_a_range_of_many_links_that_is_about_many_images_is_read_once(monkeypatch):
+    links = "".join(f'<a rel="license" href="/{number}">x</a>' for number in range(20_000))
+    html = f"<figure>{'<img src=/a.png>' * 50}{links}</figure>"
+    found = read_page(html, ["/a.png"] * 50)
+    addresses = Counter()
+    join = Page.join
+    monkeypatch.setattr(Page, "join", lambda page, reference: addresses.update([reference]) or join(page, reference))
+    assert verified(found, html.encode(), url=URL) == {"figure_rel": {"same"}}
+    assert found.license_evidence.num_rows == 50
+    assert max(addresses.values()) == 1
 
 
 def test_a_drawn_sample_does_not_depend_on_the_order_of_rows(shards):

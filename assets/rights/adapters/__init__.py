@@ -15,6 +15,7 @@ from assets.rights.adapters.said import Said
 from assets.rights.findings import RULES, Findings, Subject
 from assets.rights.markup import Page
 from assets.rights.page_images import Images
+from assets.rights.page_rules import say_what_was_left
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +62,13 @@ def read_adapters(names: Iterable[str], page: Page, images: Images, findings: Fi
         if _host(page.url) not in adapter.hosts:
             continue
         for said in adapter.read(page, images):
-            for sample_id in said.samples:
+            for sample_id in said.samples if images.afford(len(said.samples) * (1 + len(said.credits))) else ():
                 subject = Subject("sample", sample_id)
                 if said.spdx_id is not None and said.where is not None:
                     findings.license(subject, adapter.rule, said.spdx_id, said.value, said.where)
                 for field, value in said.credits:
                     findings.attribution(subject, adapter.rule, field, value)
+    say_what_was_left(page, findings)
 
 
 def license_in_words(rule: str, text: str) -> str | None:
