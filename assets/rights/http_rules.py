@@ -14,7 +14,7 @@ from assets.rights.addresses import same_resource_key
 from assets.rights.agents import names_with
 from assets.rights.findings import Findings, Subject, Where
 from assets.rights.headers import MAX_BLOCK, Line, header_lines, links
-from assets.rights.licenses import NOASSERTION, either, license_of_url
+from assets.rights.licenses import choice_of, license_of_url
 from assets.rights.markup import Page
 from assets.rights.page_rules import RSL_TYPE
 from assets.rights.preferences import (
@@ -147,8 +147,7 @@ def _links(lines: list[Line], answer: _Answer) -> None:
     if not found:
         return
     ids = [license_of_url(joined) if (joined := join(url, target)) else None for _, target in found]
-    readable = sorted({spdx_id for spdx_id in ids if spdx_id})
-    spdx_id = either(readable) if readable and None not in ids else NOASSERTION
+    spdx_id = choice_of(ids)
     where = Where(subject.id, "headers", found[0][0].start, found[-1][0].end)
     rule = "http_link_image" if subject.type == "image" else "http_link_page"
     answer.findings.license(subject, rule, spdx_id, " ".join(target for _, target in found), where)
