@@ -394,7 +394,7 @@ _ALL = [
         ("caption_terms", TEXT, "terms of a model that wrote the caption; null before captions are written"),
         ("obligations!", U16, "union of obligation bits of image and text"),
         ("confidence!", F32, "confidence of the deciding finding; 0 where nothing was found"),
-        ("conflict!", BOOL, "findings of the same rank, or copies of the same bytes, state different licenses"),
+        ("conflict!", BOOL, "statements about one subject, or copies of the same bytes, state different licenses"),
         ("reservation!", TEXT, "unknown, allowed, conditional or reserved, for the usages of the policy"),
         ("decided_by", TEXT, "rule of the finding that decided; twin where a copy did"),
         ("verdict!", TEXT, "allow, url_only, review or deny"),
