@@ -11,6 +11,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import inspect
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from upath import UPath
 from assets.provenance.tables import TABLES, conform
 from orchestration.recipe import Recipe
 from orchestration.registry import Shard, Snapshot, forget
-from resources.lake import Lake, StoredFile, hash_file, sha256_of
+from resources.lake import Lake, StoredFile, hash_file, local_path, sha256_of
 
 PLUMBING = {"assets.provenance.tables", "resources.lake"}
 """Modules whose meaning enters a fingerprint otherwise (schemas) or not at all (how files are written)."""
@@ -33,6 +34,10 @@ PLUMBING = {"assets.provenance.tables", "resources.lake"}
 
 NO_DATA = {"assets", "resources", "provenance"}
 """Folders whose data files no step reads: the questions and views of the database are not part of any table."""
+
+
+Rows = pa.Table | Iterator[pa.Table]
+"""A table of a step: whole, or in parts whose rows are in the table's order."""
 
 
 class CrawlFileError(Exception):
@@ -69,7 +74,7 @@ class Step:
     code: tuple[str, ...]
     libraries: tuple[str, ...]
     per_shard: bool
-    compute: Callable[[Work], Mapping[str, pa.Table]]
+    compute: Callable[[Work], Mapping[str, Rows]]
     blobs: tuple[str, ...] = ()
     sources: bool = False
     folder: Callable[[Build], UPath] | None = None
@@ -307,14 +312,15 @@ class Build:
         with ExitStack() as stack:
             blobs = {name: stack.enter_context(self.lake.new_file(self.path(step, shard, name))) for name in step.blobs}
             work = Work(self, step, shard, blobs)
-            tables = {name: conform(name, table) for name, table in step.compute(work).items()}
+            tables = {name: _conformed(name, table) for name, table in step.compute(work).items()}
         if set(tables) != set(step.tables):
             raise ValueError(f"step {step.name} promises {step.tables} but made {tuple(tables)}")
         files += [self.lake.describe(self.path(step, shard, name)) for name in step.blobs]
         for name in step.tables:
             path = self.path(step, shard, name)
             files.append(self.lake.write_table(path, tables[name], work.metadata))
-        rows = {name: table.num_rows for name, table in tables.items()}
+        work.forget_scratch()
+        rows = {name: stored.rows or 0 for name, stored in zip(step.tables, files[len(step.blobs) :], strict=True)}
         return Outcome(step.name, shard, fingerprint, False, rows, tuple(files), started, datetime.now(UTC))
 
     def files(self) -> Iterator[tuple[Step, Shard | None, str, UPath]]:
@@ -326,6 +332,22 @@ class Build:
                     yield step, shard, f"{step.name}.warc", path.with_suffix(".warc")
                 for name in (*step.blobs, *step.tables):
                     yield step, shard, name, self.path(step, shard, name)
+
+
+def _conformed(name: str, table: Rows) -> Rows:
+    """Rows as the contract wants them; parts one by one, as they are asked for, and at least one."""
+    if isinstance(table, pa.Table):
+        return conform(name, table)
+
+    def parts() -> Iterator[pa.Table]:
+        empty = True
+        for part in table:
+            empty = False
+            yield conform(name, part)
+        if empty:
+            yield TABLES[name].empty()
+
+    return parts()
 
 
 @dataclass
@@ -347,6 +369,40 @@ class Work:
         """Rows of an input's table: of this shard, or of all shards for a step over all of them."""
         self._declared(name)
         return self.build.read(name, table, columns, self.shard)
+
+    def read_own(self, name: str, table: str | None = None, columns: Sequence[str] | None = None) -> pa.Table:
+        """Rows of this work's shard in a table that an input has for all shards together, sorted by sample_id."""
+        self._declared(name)
+        if self.shard is None:
+            return self.build.read(name, table, columns)
+        ids = (self.shard.shard_id << 32, (self.shard.shard_id + 1) << 32)
+        return self.build.lake.read_table(self.build.paths(name, table, self.shard), columns, ids)
+
+    def each(self, name: str, table: str | None = None, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Rows of an input's table in the order of shards, a row group at a time: never the whole table."""
+        self._declared(name)
+        for path in self.build.paths(name, table, self.shard):
+            yield from self.build.lake.each_group(path, columns)
+
+    def scratch(self) -> Path:
+        """A folder for work that a killed run need not do again; it goes when the step's files are written.
+
+        Its name holds the step's fingerprint: what lies in it was made from the same code, recipe and inputs.
+        """
+        folder = local_path(self._scratch)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def forget_scratch(self) -> None:
+        """Delete the folder that `scratch` gave, if it did."""
+        if self._scratch.exists():
+            shutil.rmtree(str(self._scratch))
+
+    @property
+    def _scratch(self) -> UPath:
+        label = self.shard.label if self.shard else "all"
+        fingerprint = self.build.fingerprint(self.step, self.shard)
+        return self.build.lake.home / "scratch" / f"{self.step.name}-{label}-{fingerprint}"
 
     def paths(self, name: str, table: str | None = None) -> list[UPath]:
         """Files of an input's table or blob."""

@@ -13,7 +13,7 @@ from upath import UPath
 from assets.provenance.tables import TABLES, Table, describe
 from orchestration import ledger, progress
 from orchestration.partitions import shards as shard_partitions
-from orchestration.plan import Build, Outcome, Step, Work
+from orchestration.plan import Build, Outcome, Rows, Step, Work
 from orchestration.recipe import Recipe, home_folder, load_recipe
 from orchestration.registry import Shard, latest, register
 from resources.lake import Lake
@@ -21,7 +21,7 @@ from resources.lake import Lake
 STEPS: dict[str, Step] = {}
 """Every step, in the order the data flows: the order in which the stages are imported."""
 
-Compute = Callable[[Work], Mapping[str, pa.Table]]
+Compute = Callable[[Work], Mapping[str, Rows]]
 Show = Callable[[Build], dict[str, str]]
 """Plots of an asset: title -> Markdown with the picture inline."""
 

@@ -12,13 +12,14 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from upath import UPath
 
@@ -91,37 +92,62 @@ class Lake:
         """A path relative to the home."""
         return path.relative_to(self.home).as_posix()
 
-    def write_table(self, path: UPath, table: pa.Table, metadata: Mapping[str, str] | None = None) -> StoredFile:
+    def write_table(
+        self, path: UPath, table: pa.Table | Iterable[pa.Table], metadata: Mapping[str, str] | None = None
+    ) -> StoredFile:
         """Write a table as Parquet under its final name and say what was written.
 
-        The file is read back before it is renamed. `metadata` goes into the Parquet key-value metadata.
+        The file is read back before it is renamed. `metadata` goes into the Parquet key-value metadata. A table may
+        come in parts, of which one row group is held at a time; the file's bytes do not depend on how it was parted.
         """
         extra = {key.encode(): value.encode() for key, value in sorted((metadata or {}).items())}
-        table = table.replace_schema_metadata(extra or None)
+        rows, names = 0, None
         with self.new_file(path) as partial:
-            with partial.open("wb") as stream:
-                pq.write_table(
-                    table,
-                    stream,
-                    compression="zstd",
-                    compression_level=3,
-                    row_group_size=ROWS_PER_GROUP,
-                    store_schema=True,
-                )
+            with partial.open("wb") as stream, ExitStack() as stack:
+                writer = None
+                for group in _in_row_groups([table] if isinstance(table, pa.Table) else table):
+                    group = group.replace_schema_metadata(extra or None)
+                    if writer is None:
+                        names = group.schema.names
+                        writer = pq.ParquetWriter(
+                            stream, group.schema, compression="zstd", compression_level=3, store_schema=True
+                        )
+                        stack.enter_context(writer)
+                    writer.write_table(group, row_group_size=ROWS_PER_GROUP)
+                    rows += group.num_rows
             with partial.open("rb") as stream:
                 back = pq.ParquetFile(stream)
-                if back.metadata.num_rows != table.num_rows or back.schema_arrow.names != table.schema.names:
+                if back.metadata.num_rows != rows or back.schema_arrow.names != names:
                     raise LakeError(f"{path}: what was written could not be read back; check the disk and run again")
-        return self.describe(path, rows=table.num_rows)
+        return self.describe(path, rows=rows)
 
-    def read_table(self, paths: Sequence[UPath], columns: Sequence[str] | None = None) -> pa.Table:
-        """Rows of several files of one table, in the order of the files."""
+    def read_table(
+        self, paths: Sequence[UPath], columns: Sequence[str] | None = None, ids: tuple[int, int] | None = None
+    ) -> pa.Table:
+        """Rows of several files of one table, in the order of the files.
+
+        Args:
+            paths: the files.
+            columns: those to read; None for all.
+            ids: only rows with low <= sample_id < high; row groups without any are not read.
+        """
         parts = []
         for path in paths:
             with self._plain_errors(path), path.open("rb") as stream:
-                parts.append(pq.read_table(stream, columns=list(columns) if columns is not None else None))
+                if ids is None:
+                    parts.append(pq.read_table(stream, columns=list(columns) if columns is not None else None))
+                else:
+                    parts.append(_between(pq.ParquetFile(stream), columns, *ids))
         table = pa.concat_tables(parts) if len(parts) != 1 else parts[0]
         return table.replace_schema_metadata(None)
+
+    def each_group(self, path: UPath, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """The rows of one file, a row group at a time."""
+        with self._plain_errors(path), path.open("rb") as stream:
+            file = pq.ParquetFile(stream)
+            for group in range(file.metadata.num_row_groups):
+                found = file.read_row_group(group, columns=list(columns) if columns is not None else None)
+                yield found.replace_schema_metadata(None)
 
     def table_metadata(self, path: UPath) -> dict[str, str]:
         """The key-value metadata that `write_table` stored."""
@@ -195,6 +221,43 @@ class Lake:
             if error.errno in (errno.ENOTDIR, errno.EEXIST):
                 raise LakeError(f"{path}: a file stands where a folder must be; set WINNOW_HOME elsewhere") from error
             raise
+
+
+def _in_row_groups(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in tables of `ROWS_PER_GROUP` rows; the last may have fewer, and is empty if there are none."""
+    waiting: list[pa.Table] = []
+    held = 0
+    given = False
+    for part in parts:
+        waiting.append(part)
+        held += part.num_rows
+        if held < ROWS_PER_GROUP:
+            continue
+        whole = pa.concat_tables(waiting)
+        for at in range(0, held - ROWS_PER_GROUP + 1, ROWS_PER_GROUP):
+            yield whole.slice(at, ROWS_PER_GROUP)
+            given = True
+        rest = held % ROWS_PER_GROUP
+        waiting, held = [whole.slice(held - rest)], rest
+    if waiting and (held or not given):
+        yield pa.concat_tables(waiting)
+
+
+def _between(file: pq.ParquetFile, columns: Sequence[str] | None, low: int, high: int) -> pa.Table:
+    """Rows with low <= sample_id < high, from row groups whose statistics do not rule them out."""
+    wanted = None if columns is None else list(dict.fromkeys(["sample_id", *columns]))
+    place = file.schema_arrow.names.index("sample_id")
+    groups = []
+    for group in range(file.metadata.num_row_groups):
+        bounds = file.metadata.row_group(group).column(place).statistics
+        if bounds is None or not bounds.has_min_max or (bounds.max >= low and bounds.min < high):
+            groups.append(group)
+    table = file.read_row_groups(groups, columns=wanted)
+    ids = table["sample_id"]
+    table = table.filter(
+        pc.and_(pc.greater_equal(ids, pa.scalar(low, ids.type)), pc.less(ids, pa.scalar(high, ids.type)))
+    )
+    return table if columns is None else table.select(list(columns))
 
 
 def local_path(path: UPath) -> Path:
