@@ -14,11 +14,11 @@ import inspect
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 from upath import UPath
@@ -36,7 +36,7 @@ NO_DATA = {"assets", "resources", "provenance"}
 """Folders whose data files no step reads: the questions and views of the database are not part of any table."""
 
 
-Rows = pa.Table | Iterator[pa.Table]
+Rows: TypeAlias = pa.Table | Iterator[pa.Table]
 """A table of a step: whole, or in parts whose rows are in the table's order."""
 
 
@@ -312,7 +312,8 @@ class Build:
         with ExitStack() as stack:
             blobs = {name: stack.enter_context(self.lake.new_file(self.path(step, shard, name))) for name in step.blobs}
             work = Work(self, step, shard, blobs)
-            tables = {name: _conformed(name, table) for name, table in step.compute(work).items()}
+            with self.lake.room(work.scratch_folder):
+                tables = {name: _conformed(name, table) for name, table in step.compute(work).items()}
         if set(tables) != set(step.tables):
             raise ValueError(f"step {step.name} promises {step.tables} but made {tuple(tables)}")
         files += [self.lake.describe(self.path(step, shard, name)) for name in step.blobs]
@@ -384,22 +385,32 @@ class Work:
         for path in self.build.paths(name, table, self.shard):
             yield from self.build.lake.each_group(path, columns)
 
+    @property
+    def shards(self) -> Sequence[Shard]:
+        """All shards of the build, in order."""
+        return self.build.snapshot.shards
+
+    def of(self, shard: Shard) -> Work:
+        """The same work with one shard in view: a step over all shards reads its inputs one shard at a time."""
+        return replace(self, shard=shard)
+
     def scratch(self) -> Path:
         """A folder for work that a killed run need not do again; it goes when the step's files are written.
 
         Its name holds the step's fingerprint: what lies in it was made from the same code, recipe and inputs.
         """
-        folder = local_path(self._scratch)
+        folder = local_path(self.scratch_folder)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def forget_scratch(self) -> None:
         """Delete the folder that `scratch` gave, if it did."""
-        if self._scratch.exists():
-            shutil.rmtree(str(self._scratch))
+        if self.scratch_folder.exists():
+            shutil.rmtree(str(self.scratch_folder))
 
     @property
-    def _scratch(self) -> UPath:
+    def scratch_folder(self) -> UPath:
+        """Where `scratch` lies, whether or not it is there."""
         label = self.shard.label if self.shard else "all"
         fingerprint = self.build.fingerprint(self.step, self.shard)
         return self.build.lake.home / "scratch" / f"{self.step.name}-{label}-{fingerprint}"

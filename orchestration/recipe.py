@@ -222,16 +222,46 @@ class Embeddings(Section):
     )
 
 
+Preference = Literal["verdict", "resolution", "score"]
+
+
 class Dedup(Section):
     """What counts as a copy."""
 
     eps: float = Field(0.05, ge=0, lt=1, description="near-duplicate: cosine above 1 - eps")
+    rule: Literal["greedy", "semdedup"] = Field(
+        "greedy", description="greedy holds samples against those that stay; semdedup is the published rule"
+    )
+    prefer: list[Preference] = Field(
+        ["verdict", "resolution", "score"],
+        description="which copy stays: rights verdict, pixels, image-text score; the lower sample_id decides last",
+    )
     phash_radius: int | None = Field(None, ge=0, le=32, description="perceptual-hash twins within this Hamming radius")
     same_url: bool = Field(False, description="one sample per image address; LAION did so")
     same_phash_and_text: bool = Field(False, description="one sample per perceptual hash and text; COYO did so")
     cell_size: int = Field(1000, ge=16, description="vectors per cell that are compared with each other")
-    neighbor_cells: int = Field(8, ge=0, description="further cells that a vector is compared with")
+    neighbor_cells: int = Field(4, ge=0, description="further cells that a vector is compared with")
     seed: Seed = Field(0, description="seed of the cells")
+    threads: int = Field(2, ge=1, le=256, description="threads of k-means for the cells; part of what makes it repeat")
+
+    @model_validator(mode="after")
+    def _published_rule_compares_vectors_only(self) -> Dedup:
+        if self.rule == "semdedup" and self.phash_radius is not None:
+            raise ValueError("dedup.rule semdedup compares vectors only; leave dedup.phash_radius out")
+        return self
+
+
+class Diversify(Section):
+    """At most so many samples from each of many small cells; without this section, no such step."""
+
+    cells: int = Field(50_000, ge=1, description="cells that the pool is divided into, about; DenseFusion took 50,000")
+    top: int = Field(20, ge=1, description="samples that each cell keeps; DenseFusion kept 20")
+    prefer: list[Preference] = Field(
+        ["verdict", "resolution", "score"],
+        description="which samples a cell keeps: rights verdict, pixels, image-text score; then the lower sample_id",
+    )
+    seed: Seed = Field(0, description="seed of the cells")
+    threads: int = Field(2, ge=1, le=256, description="threads of k-means for the cells; part of what makes it repeat")
 
 
 class Clusters(Section):
@@ -251,8 +281,10 @@ class Prune(Section):
     neighbors: int = Field(20, ge=1, description="nearest centroids that make d_inter")
     temperature: float = Field(0.5, gt=0, description="of the softmax over complexity")
     floor_ratio: float = Field(0.5, ge=0, le=1, description="least quota, as a share of keep * n / k")
-    select: Literal["hard", "easy", "random"] = Field(
-        "hard", description="hard keeps what is farthest from the centroid"
+    select: Literal["hard", "easy", "random", "ssp"] = Field(
+        "hard",
+        description="hard keeps what is farthest from the centroid, easy what is nearest, random what a hash picks; "
+        "ssp, for comparison, keeps the same share of every concept, farthest first, whatever its complexity",
     )
     seed: Seed = Field(0, description="seed of `random`")
 
@@ -326,6 +358,7 @@ class Recipe(Section):
     pool: Pool = Field(default_factory=Pool)
     embeddings: Embeddings = Field(default_factory=lambda: Embeddings())
     dedup: Dedup = Field(default_factory=lambda: Dedup())
+    diversify: Diversify | None = None
     clusters: Clusters = Field(default_factory=lambda: Clusters())
     prune: Prune
     captions: Captions = Field(default_factory=lambda: Captions())

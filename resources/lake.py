@@ -204,6 +204,21 @@ class Lake:
                     shutil.rmtree(str(partial))
 
     @contextmanager
+    def room(self, path: UPath) -> Iterator[None]:
+        """A full or read-only disk, met by what the block writes anywhere, as a LakeError that says what to do."""
+        try:
+            yield
+        except OSError as error:
+            self._no_room(UPath(error.filename) if error.filename else path, error)
+            raise
+
+    def _no_room(self, path: UPath, error: OSError) -> None:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise LakeError(f"{path}: the disk is full; free space or move WINNOW_HOME, then run again") from error
+        if error.errno == errno.EROFS:
+            raise LakeError(f"{path}: the disk is read-only; set WINNOW_HOME to another folder") from error
+
+    @contextmanager
     def _plain_errors(self, path: UPath) -> Iterator[None]:
         try:
             yield
@@ -214,10 +229,7 @@ class Lake:
         except pa.ArrowInvalid as error:
             raise LakeError(f"{path}: not a readable Parquet file; delete it and run again ({error})") from error
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise LakeError(f"{path}: the disk is full; free space or move WINNOW_HOME, then run again") from error
-            if error.errno == errno.EROFS:
-                raise LakeError(f"{path}: the disk is read-only; set WINNOW_HOME to another folder") from error
+            self._no_room(path, error)
             if error.errno in (errno.ENOTDIR, errno.EEXIST):
                 raise LakeError(f"{path}: a file stands where a folder must be; set WINNOW_HOME elsewhere") from error
             raise

@@ -15,8 +15,10 @@ import numpy as np
 Found = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Near pairs: (p,) rows, (p,) rows, (p,) how near they are; greater is nearer."""
 
-MAX_PAIRS = 1 << 23
-"""Pairs held at a time: 200 MB."""
+MAX_PAIRS = 1 << 25
+"""Pairs held at a time: 400 MB, and as much again while they are decided."""
+ROUNDS = 64
+"""Rounds in which samples are decided all at once, before what is left is decided one by one."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,9 @@ def cover(n: int, relations: Sequence[Relation], max_pairs: int = MAX_PAIRS) -> 
         found = _all_pairs(relations, rows, max_pairs if len(rows) > 1 else None)
         if found is not None:
             firsts, seconds, _ = gather(found)
-            keep[rows] = _keep(len(rows), np.searchsorted(rows, firsts), np.searchsorted(rows, seconds))
+            if len(rows) < n:
+                firsts, seconds = np.searchsorted(rows, firsts), np.searchsorted(rows, seconds)
+            keep[rows] = _keep(len(rows), firsts, seconds)
             _name(best, found, keep)
             return
         half = len(rows) // 2
@@ -123,6 +127,8 @@ def cover(n: int, relations: Sequence[Relation], max_pairs: int = MAX_PAIRS) -> 
 
 def gather(found: Sequence[Found]) -> Found:
     """All pairs of a list of pairs."""
+    if len(found) == 1:
+        return found[0]
     if not found:
         return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
     first, second, score = (np.concatenate(part) for part in zip(*found, strict=True))
@@ -142,9 +148,20 @@ def _all_pairs(relations: Sequence[Relation], rows: np.ndarray, limit: int | Non
 def _keep(n: int, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """(n,) bool: which of n samples, numbered in order of preference, no kept better one is paired with."""
     better, worse = np.minimum(a, b), np.maximum(a, b)
+    keep = np.ones(n, dtype=bool)
+    # Whoever is nobody's worse stays, and what it is paired with goes; then the same among what is undecided. Chains
+    # are short, so that a few rounds decide nearly all.
+    for _ in range(ROUNDS):
+        if len(worse) == 0:
+            return keep
+        open_ = np.zeros(n, dtype=bool)
+        open_[worse] = True
+        keep[worse[~open_[better]]] = False
+        # Of what is left, pairs with a dropped better one say nothing; dropped worse ones are decided.
+        left = keep[better] & keep[worse] & open_[better]
+        better, worse = better[left], worse[left]
     order = np.argsort(worse, kind="stable")
     better, worse = better[order], worse[order]
-    keep = np.ones(n, dtype=bool)
     ends = np.flatnonzero(np.r_[worse[1:] != worse[:-1], True]) + 1 if len(worse) else np.empty(0, np.int64)
     start = 0
     for end in ends.tolist():

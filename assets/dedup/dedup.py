@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.dedup.cover import Relation, cover
-from assets.dedup.exact import collapse
-from assets.dedup.pairs import NearVectors
+from assets.dedup.cover import Best, Relation, cover
+from assets.dedup.pairs import NearVectors, enough
 from assets.dedup.phash import NearHashes
+from assets.dedup.ranking import PREFERENCES, Ranking, rank
+from assets.dedup.semdedup import semdedup
+from assets.dedup.store import CellSettings, Store, build_store
 from assets.dedup.vectors import DIGITS
 from assets.provenance.decisions import decision_table
 
-VERDICTS = ("allow", "url_only")
-"""From preferred to less; others come last."""
+RULES = ("greedy", "semdedup")
+PART = 1 << 16
+"""Decisions made at a time."""
 
 
 @dataclass(frozen=True)
@@ -25,21 +31,27 @@ class DedupSettings:
 
     Attributes:
         eps: near-duplicates have a cosine above 1 - eps, both in six decimals; 0 finds none.
+        rule: `greedy` holds samples against those that stay; `semdedup` is the published rule, see semdedup.py.
+        prefer: what makes one copy preferred to another, the most important first; the lower sample_id decides last.
         same_url: one sample per address of an image (LAION-400M).
         same_phash_and_text: one sample per perceptual hash and text (COYO-700M).
         phash_radius: bits in which perceptual hashes may differ; None not to look at them.
         cell_size: vectors per cell.
-        neighbor_cells: nearest cells that a cell is compared with.
+        neighbor_cells: nearest cells that a vector is compared with besides its own.
         seed: of the cells.
+        threads: of k-means for the cells; part of what makes them repeat.
     """
 
     eps: float = 0.05
+    rule: str = "greedy"
+    prefer: tuple[str, ...] = ("verdict", "resolution", "score")
     same_url: bool = False
     same_phash_and_text: bool = False
     phash_radius: int | None = None
     cell_size: int = 1000
-    neighbor_cells: int = 8
+    neighbor_cells: int = 4
     seed: int = 0
+    threads: int = 2
 
     def __post_init__(self) -> None:
         if not 0 <= self.eps < 1:
@@ -48,87 +60,165 @@ class DedupSettings:
             raise ValueError(f"dedup.phash_radius is {self.phash_radius}, but must lie in 0..32, or be null")
         if self.cell_size < 1 or self.neighbor_cells < 0:
             raise ValueError("dedup.cell_size must be at least 1 and dedup.neighbor_cells at least 0")
+        if self.rule not in RULES:
+            raise ValueError(f"dedup.rule is {self.rule!r}, but must be one of {', '.join(RULES)}")
+        if self.rule == "semdedup" and self.phash_radius is not None:
+            raise ValueError("dedup.rule semdedup compares vectors only; leave dedup.phash_radius out")
+        if unknown := [name for name in self.prefer if name not in PREFERENCES]:
+            raise ValueError(f"dedup.prefer names {unknown[0]!r}, but must name some of {', '.join(PREFERENCES)}")
+
+    @property
+    def threshold(self) -> float:
+        """Cosine above which a sample is a copy."""
+        return round(1 - self.eps, DIGITS)
+
+    @property
+    def equals(self) -> list[str]:
+        """Kinds of equals that are looked for, in order."""
+        asked = {"url_duplicate": self.same_url, "phash_text_duplicate": self.same_phash_and_text}
+        return ["exact_duplicate", *(name for name, is_asked in asked.items() if is_asked)]
 
 
-def preference(rows: pa.Table) -> np.ndarray:
-    """(n,) rank of each sample, 0 preferred most: rights verdict, pixels, image-text score (null last), id."""
-    verdict = pc.fill_null(pc.index_in(rows["verdict"], pa.array(VERDICTS)), len(VERDICTS)).to_numpy()
-    width, height = (rows[side].to_numpy().astype(np.int64) for side in ("width", "height"))
-    score = np.nan_to_num(rows["score"].to_numpy(zero_copy_only=False).astype(np.float64), nan=-np.inf)
-    order = np.lexsort((rows["sample_id"].to_numpy(), -score, -width * height, verdict))
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
-    return rank
+@dataclass(frozen=True)
+class Pool:
+    """The samples of a pool, in parts, however many; what is asked again comes again in the same order.
+
+    Attributes:
+        rows: sample_id, sha256, phash, width, height, verdict, score, and image_url and text where settings ask about
+            them; one row per sample.
+        vectors: ((m,) uint64 sample ids, (m, d) vectors); ids that `rows` lacks are passed over.
+    """
+
+    rows: Callable[[], Iterable[pa.Table]]
+    vectors: Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]]
+
+
+def pool_rows(
+    decision: pa.Table, sample: pa.Table, image: pa.Table, rights: pa.Table, score: pa.Table, scorer: str
+) -> pa.Table:
+    """Rows as `Pool.rows` gives them: the samples that a decision keeps, with their value by one scorer."""
+    kept = decision["sample_id"].filter(decision["kept"]).combine_chunks()
+    score = score.filter(pc.equal(score["scorer"], scorer)).select(["sample_id", "value"])
+    rows = sample.filter(pc.is_in(sample["sample_id"], kept)).join(image, "image_id").drop_columns("image_id")
+    return rows.join(rights, "sample_id").join(score.rename_columns({"value": "score"}), "sample_id")
 
 
 def deduplicate(rows: pa.Table, raw: np.ndarray, settings: DedupSettings | None = None) -> pa.Table:
-    """Decisions of stage dedup, by sample_id.
+    """Decisions of stage dedup for a pool in memory; see `decide`.
 
     Args:
-        rows: sample_id, sha256, phash, width, height, verdict, score, and image_url and text where settings ask about
-            them; one row per sample.
+        rows: as `Pool.rows`.
         raw: (n, d) vectors of the same rows.
         settings: see `DedupSettings`.
+    """
+    if len(raw) != rows.num_rows:
+        raise ValueError(f"dedup: {rows.num_rows} samples, but {len(raw)} vectors")
+    ids = rows["sample_id"].to_numpy().astype(np.uint64)
+    with tempfile.TemporaryDirectory() as folder:
+        pool = Pool(lambda: [rows], lambda: [(ids, raw)])
+        return pa.concat_tables(decide(pool, Path(folder), settings or DedupSettings()))
+
+
+def decide(
+    pool: Pool, folder: Path, settings: DedupSettings, report: Callable[[float], None] | None = None
+) -> Iterator[pa.Table]:
+    """Decisions of stage dedup, by sample_id, in parts.
+
+    Args:
+        pool: the samples.
+        folder: where vectors and pairs go, which do not fit in memory; one of this pool and these settings, so that a
+            run that was killed goes on.
+        settings: see `DedupSettings`.
+        report: called with the share of near pairs that has been looked for.
 
     Returns:
         Table `decision`. A dropped sample names in `other_sample_id` the sample that stays in its place, preferred to
         it and itself kept, with reason exact_duplicate, url_duplicate, phash_text_duplicate (no score: equal is equal),
         phash_duplicate (score and threshold in bits) or near_duplicate (score and threshold are cosines). Where several
         apply, the reason is the first in this order, but equals of a sample that went share its decision. A kept row
-        has no score.
+        has no score. Under rule `semdedup` the sample that a near-duplicate names may have gone itself.
     """
-    settings = settings or DedupSettings()
-    ids = rows["sample_id"].to_numpy().astype(np.uint64)
-    if len(raw) != len(ids):
-        raise ValueError(f"dedup: {len(ids)} samples, but {len(raw)} vectors")
-    rank = preference(rows)
-    equal = _equals(rows, settings)
-    twin, level, alone = collapse(list(equal.values()), rank)
-    relations, names, limits, signs = _relations(rows, raw, alone, settings)
-    keep, best = cover(len(alone), relations)
-
-    reason: np.ndarray = np.full(len(ids), None, dtype=object)
-    score, threshold = np.full(len(ids), np.nan), np.full(len(ids), np.nan)
-    other: np.ndarray = np.full(len(ids), None, dtype=object)
-    undecided = ~keep
-    for found, name, limit, sign in zip(best, names, limits, signs, strict=True):
-        here = np.flatnonzero(undecided & (found.other >= 0))
-        row = alone[here]
-        reason[row], score[row], threshold[row] = name, sign * found.score[here], limit
-        other[row] = ids[alone[found.other[here]]]
-        undecided[here] = False
-    copies = np.flatnonzero(twin != np.arange(len(ids)))
-    for column in (reason, score, threshold, other):
-        column[copies] = column[twin[copies]]
-    same = copies[reason[copies] == None]  # noqa: E711 - element by element
-    reason[same], other[same] = np.array([*equal], dtype=object)[level[same]], ids[twin[same]]
-    kept = np.array([told is None for told in reason], dtype=bool)
-    return decision_table("dedup", ids, kept, reason.tolist(), score, threshold, other.tolist()).sort_by("sample_id")
+    ranking = rank(pool.rows(), settings.prefer, settings.equals, settings.phash_radius is not None, folder)
+    alone = np.flatnonzero(ranking.level < 0)
+    store = _store(pool, ranking.ids[alone], folder, settings)
+    keep, found = _near(ranking, alone, store, settings, report)
+    return _tables(ranking, alone, keep, found, settings)
 
 
-def _equals(rows: pa.Table, settings: DedupSettings) -> dict[str, pa.ChunkedArray]:
-    """What makes samples equal, by the reason that its copies go with; a null is equal to nothing."""
-    equal = {"exact_duplicate": rows["sha256"]}
-    if settings.same_url:
-        equal["url_duplicate"] = rows["image_url"]
-    if settings.same_phash_and_text:
-        parts = [rows[name].cast(pa.binary()) for name in ("phash", "text")]
-        equal["phash_text_duplicate"] = pc.binary_join_element_wise(*parts, pa.scalar(b"\0", pa.binary()))
-    return equal
+def numbered(pool: Pool, ids: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Vectors of some samples of a pool, numbered in the order of `ids`, in parts."""
+    by_id = np.argsort(ids)
+    sorted_ids = ids[by_id]
+    for part_ids, vectors in pool.vectors():
+        place = np.searchsorted(sorted_ids, part_ids)
+        known = place < len(ids)
+        known[known] = sorted_ids[place[known]] == part_ids[known]
+        if known.any():
+            yield by_id[place[known]], vectors if known.all() else vectors[known]
 
 
-def _relations(
-    rows: pa.Table, raw: np.ndarray, alone: np.ndarray, settings: DedupSettings
-) -> tuple[list[Relation], list[str], list[float], list[int]]:
-    """What counts as near between the rows `alone`, in order of preference: relations, reasons, thresholds, signs."""
+def _store(pool: Pool, ids: np.ndarray, folder: Path, settings: DedupSettings) -> Store:
+    """Vectors of some samples, numbered in the order of `ids`."""
+    cells = CellSettings(settings.cell_size, settings.neighbor_cells, settings.seed, settings.threads)
+    if settings.rule == "greedy":
+        cells = enough(len(ids), cells)
+    store = build_store(folder / "cells", len(ids), lambda: numbered(pool, ids), cells)
+    if len(store.number) != len(ids):
+        raise ValueError(f"dedup: {len(ids)} samples, but {len(store.number)} vectors")
+    return store
+
+
+def _near(
+    ranking: Ranking, alone: np.ndarray, store: Store, settings: DedupSettings, report: Callable[[float], None] | None
+) -> tuple[np.ndarray, list[tuple[str, float, int, Best]]]:
+    """Which of the samples `alone` stay; and by reason the limit, the sign of scores, and whom each resembles most."""
+    if settings.rule == "semdedup":
+        keep, best = semdedup(store, settings.threshold)
+        return keep, [("near_duplicate", settings.threshold, 1, best)]
     relations: list[Relation] = []
-    names, limits, signs = [], [], []
-    if settings.phash_radius is not None:
-        stored = rows["phash"].take(pa.array(alone)).to_pylist()
-        hashes = np.array([int.from_bytes(value or b"", "big") for value in stored], dtype=np.uint64)
-        known = np.array([value is not None for value in stored], dtype=bool)
-        relations.append(NearHashes(hashes, known, settings.phash_radius))
-        names, limits, signs = ["phash_duplicate"], [float(settings.phash_radius)], [-1]
-    threshold = round(1 - settings.eps, DIGITS)
-    relations.append(NearVectors(raw[alone], threshold, settings.cell_size, settings.neighbor_cells, settings.seed))
-    return relations, [*names, "near_duplicate"], [*limits, threshold], [*signs, 1]
+    kinds: list[tuple[str, float, int]] = []
+    if settings.phash_radius is not None and ranking.phash is not None and ranking.has_phash is not None:
+        relations.append(NearHashes(ranking.phash[alone], ranking.has_phash[alone], settings.phash_radius))
+        kinds.append(("phash_duplicate", float(settings.phash_radius), -1))
+    relations.append(NearVectors(store, settings.threshold, report))
+    kinds.append(("near_duplicate", settings.threshold, 1))
+    keep, found = cover(len(alone), relations)
+    return keep, [(*kind, best) for kind, best in zip(kinds, found, strict=True)]
+
+
+def _tables(
+    ranking: Ranking,
+    alone: np.ndarray,
+    keep: np.ndarray,
+    found: list[tuple[str, float, int, Best]],
+    settings: DedupSettings,
+) -> Iterator[pa.Table]:
+    """Decisions of all samples, by sample_id."""
+    n = len(ranking.ids)
+    reasons = [None, *settings.equals, *(name for name, *_ in found)]
+    reason, other = np.zeros(n, np.int8), np.arange(n, dtype=np.uint32)
+    score, threshold = np.full(n, np.nan), np.full(n, np.nan)
+    undecided = ~keep
+    for name, limit, sign, best in found:
+        here = np.flatnonzero(undecided & (best.other >= 0))
+        row = alone[here]
+        reason[row], threshold[row] = reasons.index(name), limit
+        score[row] = np.round(sign * best.score[here], DIGITS)
+        other[row] = alone[best.other[here]]
+        undecided[here] = False
+    copies = np.flatnonzero(ranking.level >= 0)
+    stays = ranking.keeper[copies]
+    same = reason[stays] == 0
+    for column in (reason, score, threshold, other):
+        column[copies] = column[stays]
+    reason[copies[same]] = 1 + ranking.level[copies[same]]
+    other[copies[same]] = stays[same]
+    order = np.argsort(ranking.ids)
+    names = pa.array(reasons, pa.string())
+    for at in range(0, max(n, 1), PART):
+        some = order[at : at + PART]
+        kept = reason[some] == 0
+        named = pa.array(ranking.ids[other[some]], pa.uint64(), mask=kept)
+        yield decision_table(
+            "dedup", ranking.ids[some], kept, names.take(pa.array(reason[some])), score[some], threshold[some], named
+        )

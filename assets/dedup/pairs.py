@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from assets.dedup.cells import make_cells, one_cell
 from assets.dedup.cover import Best, Found, gather
-from assets.dedup.vectors import DIGITS, cosines, slack, unit_rows
+from assets.dedup.store import CellSettings, Store, Visits, build_store, publish
+from assets.dedup.vectors import DIGITS, Screen, cosines, screen, unit_rows
 
-TILE = 2048
-"""Rows of one side of a tile: 2048 x 2048 float32 products take 16 MiB."""
+TILE = 1024
+"""Rows of the shorter side of a tile."""
+LONG = 8192
+"""Rows of the longer side: a tile of products takes 16 MiB in bfloat16."""
+GUEST_NUMBERS = 1 << 27
+"""Numbers in the visiting vectors held at a time: 0.8 GB with their packed form."""
+PART = 1 << 16
+"""Vectors in memory handed over at a time."""
+PAIR = np.dtype([("first", np.uint32), ("second", np.uint32), ("cosine", np.float32)])
 
 
 @dataclass(frozen=True)
@@ -25,86 +35,187 @@ class Pairs:
 
 
 def near_pairs(vectors: np.ndarray, threshold: float, cell_size: int, neighbor_cells: int, seed: int) -> Pairs:
-    """All pairs whose cosine is above `threshold`; arguments as for `NearVectors`."""
-    found = NearVectors(vectors, threshold, cell_size, neighbor_cells, seed).pairs(np.arange(len(vectors)), None)
+    """All pairs of (n, d) vectors of any length whose cosine is above `threshold`; see `CellSettings` for the rest."""
+    with tempfile.TemporaryDirectory() as folder:
+        near = near_vectors(Path(folder), vectors, threshold, CellSettings(cell_size, neighbor_cells, seed))
+        found = near.pairs(np.arange(len(vectors)), None)
     assert found is not None
-    first, second, cosine = found
-    order = np.lexsort((second, first))
-    return Pairs(first[order], second[order], cosine[order])
+    first, second = found[0].astype(np.int64), found[1].astype(np.int64)
+    key, once = np.unique(first * max(len(vectors), 1) + second, return_index=True)
+    return Pairs(first[once], second[once], np.round(found[2][once].astype(np.float64), DIGITS))
+
+
+def near_vectors(folder: Path, vectors: np.ndarray, threshold: float, settings: CellSettings) -> NearVectors:
+    """The relation over (n, d) vectors in memory, in cells that lie in `folder`."""
+    unit_rows(vectors)  # says which vector has no direction
+    stored = vectors if vectors.dtype == np.float16 else vectors.astype(np.float32)
+
+    def parts() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for at in range(0, len(stored), PART):
+            yield np.arange(at, min(at + PART, len(stored))), stored[at : at + PART]
+
+    return NearVectors(build_store(folder, len(stored), parts, enough(len(stored), settings)), threshold)
+
+
+def enough(n: int, settings: CellSettings) -> CellSettings:
+    """The settings for n vectors: while there are few, one cell, in which every pair is compared."""
+    # Up to here visits, which meet most pairs from both sides, were measured to be no faster than all pairs.
+    if n > settings.size * 3 * (settings.neighbors + 1):
+        return settings
+    return CellSettings(max(n, 1), 0, settings.seed, settings.threads)
 
 
 class NearVectors:
     """The relation of vectors whose cosine is above a threshold.
 
-    While there are few cells every pair is compared; beyond, a vector is compared with its cell and the cells whose
-    centers are next nearest to it, so that work grows with n times the cell size, not with n squared. Float32 products
-    pick candidates, cosines in double precision decide: no pair depends on tiles, threads or the order of rows, though
-    cells may miss one.
+    A vector is compared with those of its cell and of the cells whose centers are next nearest to it, so that work
+    grows with n times the cell size, not with n squared. Fast products pick candidates, cosines in double precision
+    decide: no pair depends on tiles, threads or the order of rows, though cells may miss one.
 
     Args:
-        vectors: (n, d) of any float type; compared as unit vectors.
+        store: the vectors, numbered in order of preference.
         threshold: cosine, rounded to `DIGITS` like the cosines it is held against.
-        cell_size: vectors per cell, about.
-        neighbor_cells: further cells that a vector is compared with.
-        seed: of the cells.
+        report: called with the share that is done after each group of cells.
     """
 
-    def __init__(self, vectors: np.ndarray, threshold: float, cell_size: int, neighbor_cells: int, seed: int) -> None:
-        self.vectors = vectors
+    def __init__(self, store: Store, threshold: float, report: Callable[[float], None] | None = None) -> None:
+        self.store = store
         self.threshold = round(threshold, DIGITS)
-        n = len(vectors)
-        # Up to here visits, which meet most pairs from both sides, were measured to be no faster than all pairs.
-        few = n <= cell_size * 3 * (neighbor_cells + 1)
-        self.cells = one_cell(n) if few else make_cells(vectors, cell_size, neighbor_cells, seed)
+        self.report = report or (lambda share: None)
 
     def pairs(self, rows: np.ndarray, limit: int | None) -> Found | None:
-        """Near pairs (first < second) among `rows` (ascending), or None as soon as they are more than `limit`."""
+        """Near pairs (first < second) among `rows` (ascending), or None as soon as they are more than `limit`.
+
+        A pair that two cells see is given twice. Where `rows` are all, what a group gives is kept in the store's
+        folder, for whoever comes after a killed run.
+        """
         if self.threshold >= 1:
             return gather([])
-        found: list[Found] = []
+        whole = len(rows) == len(self.store.number)
+        mask = None if whole else _mask(rows, len(self.store.number))
+        found: list[np.ndarray] = []
         count = 0
-        cells = self.cells
-        for inside, visiting in zip(cells.members(rows), cells.visitors(rows), strict=True):
-            for first, second, cosine in self._compare(inside, inside, ordered=True):
-                found.append((first, second, cosine))
-                count += len(first)
-                if limit is not None and count > limit:
+        for group in range(self.store.groups):
+            done = self.store.folder / f"pairs-{group:05}-{self.threshold}.bin"
+            if whole and done.exists():
+                some = np.fromfile(done, PAIR)
+            else:
+                room = None if limit is None else limit - count
+                gathered = _up_to(self._scan(group, mask, mask), room)
+                if gathered is None:
                     return None
-            for host, guest, cosine in self._compare(inside, visiting, ordered=False):
-                once = ~cells.meet_again(guest, host) | (cells.cell[guest] < cells.cell[host])
-                guest, host = guest[once], host[once]
-                found.append((np.minimum(guest, host), np.maximum(guest, host), cosine[once]))
-                count += len(guest)
-                if limit is not None and count > limit:
-                    return None
-        return gather(found)
+                some = gathered
+                if whole and self.store.groups > 1:
+                    publish(done, some)
+            count += len(some)
+            if limit is not None and count > limit:
+                return None
+            found.append(some)
+            self.report((group + 1) / self.store.groups)
+        every = np.concatenate(found or [np.empty(0, PAIR)])
+        return every["first"], every["second"], every["cosine"]
 
     def strongest(self, rows: np.ndarray, kept: np.ndarray, best: Best) -> None:
         """Offer to `best`, for each of `rows`, the nearest of the `kept` rows that come before it; both ascending."""
-        if self.threshold >= 1:
+        if self.threshold >= 1 or not (len(rows) and len(kept)):
             return
-        cells = self.cells
-        both = (cells.members(kept), cells.visitors(kept), cells.members(rows), cells.visitors(rows))
-        for staying, calling, inside, visiting in zip(*both, strict=True):
-            for a, b in ((staying, inside), (staying, visiting), (calling, inside)):
-                for first, second, cosine in self._compare(a, b, ordered=True):
-                    best.offer(second, first, cosine)
+        n = len(self.store.number)
+        before, after = _mask(kept, n), _mask(rows, n)
+        for group in range(self.store.groups):
+            for some in self._scan(group, before, after):
+                best.offer(some["second"], some["first"], some["cosine"])
 
-    def _compare(self, a: np.ndarray, b: np.ndarray, ordered: bool) -> Iterator[Found]:
-        """Near pairs of a row of `a` and one of `b`, tile by tile; `ordered`: only the former before the latter."""
-        for i in range(0, len(a), TILE):
-            left = a[i : i + TILE]
-            wide = None
-            for j in range(0, len(b), TILE):
-                right = b[j : j + TILE]
-                if ordered and left[0] >= right[-1]:
+    def _scan(self, group: int, before: np.ndarray | None, after: np.ndarray | None) -> Iterator[np.ndarray]:
+        """Near pairs that the cells of a group see: the first of `before`, the second of `after`; None is all."""
+        store = self.store
+        visits = store.visits(group)
+        fast = screen(store.dims, min(len(store.number), LONG))
+        among = before is after
+        for cells, guests in _runs(store, group, visits):
+            every = _side(fast, store.number[guests], store.take(guests))
+            for cell in cells:
+                low, high = int(store.start[cell]), int(store.start[cell + 1])
+                if low == high:
                     continue
-                wide = unit_rows(self.vectors[left]) if wide is None else wide
-                other = unit_rows(self.vectors[right])
-                p, q = np.divmod(np.flatnonzero(wide @ other.T > self.threshold - slack(wide.shape[1])), len(right))
-                if ordered:
-                    before = left[p] < right[q]
-                    p, q = p[before], q[before]
-                cosine = cosines(wide, other, p, q)
+                inside = _side(fast, store.number[low:high], store.read(low, high))
+                host, home = inside.only(before), inside.only(after)
+                yield from self._compare(fast, host, host if among else home, directed=not among)
+                calls = slice(*np.searchsorted(visits.cell, [cell, cell + 1]))
+                visiting = every.at(np.searchsorted(guests, visits.position[calls]))
+                yield from self._compare(fast, host, visiting.only(after), directed=not among)
+                if not among:
+                    yield from self._compare(fast, visiting.only(before), home, directed=True)
+
+    def _compare(self, fast: Screen, a: _Side, b: _Side, directed: bool) -> Iterator[np.ndarray]:
+        """Near pairs of a vector of `a` and one of `b`, tile by tile; `directed`: only those with the lower one in `a`."""
+        for i in range(0, len(a.number), TILE):
+            for j in range(i if a is b else 0, len(b.number), LONG):
+                p, q = fast.above(a.packed[i : i + TILE], b.packed[j : j + LONG], self.threshold)
+                p, q = p + i, q + j
+                one, two = a.number[p], b.number[q]
+                if directed or a is b:
+                    first = one < two
+                    p, q, one, two = p[first], q[first], one[first], two[first]
+                cosine = cosines(a.unit, b.unit, p, q)
                 near = cosine > self.threshold
-                yield left[p[near]], right[q[near]], cosine[near]
+                yield _as_pairs(np.minimum(one, two)[near], np.maximum(one, two)[near], cosine[near])
+
+
+@dataclass(frozen=True)
+class _Side:
+    """Some vectors: their numbers, unit rows, and these as the screen takes them."""
+
+    number: np.ndarray
+    unit: np.ndarray
+    packed: Any
+
+    def at(self, rows: np.ndarray) -> _Side:
+        """Some of them."""
+        return _Side(self.number[rows], self.unit[rows], self.packed[rows])
+
+    def only(self, mask: np.ndarray | None) -> _Side:
+        """Those whose number is in a mask; all of them without one."""
+        return self if mask is None else self.at(np.flatnonzero(mask[self.number]))
+
+
+def _side(fast: Screen, number: np.ndarray, vectors: np.ndarray) -> _Side:
+    unit = unit_rows(vectors)
+    return _Side(number, unit, fast.pack(unit))
+
+
+def _runs(store: Store, group: int, visits: Visits) -> Iterator[tuple[range, np.ndarray]]:
+    """Cells of a group with the positions that visit them, ascending, so many at a time that their vectors fit."""
+    waiting = [range(int(store.first_cell[group]), int(store.first_cell[group + 1]))]
+    while waiting:
+        cells = waiting.pop()
+        calls = slice(*np.searchsorted(visits.cell, [cells.start, cells.stop]))
+        guests = np.unique(visits.position[calls])
+        if len(cells) > 1 and len(guests) * store.dims > GUEST_NUMBERS:
+            middle = len(cells) // 2
+            waiting += [cells[middle:], cells[:middle]]
+        else:
+            yield cells, guests
+
+
+def _up_to(parts: Iterator[np.ndarray], room: int | None) -> np.ndarray | None:
+    """All pairs of the parts, or None as soon as they are more than there is room for."""
+    found, count = [np.empty(0, PAIR)], 0
+    for part in parts:
+        if len(part):
+            found.append(part)
+            count += len(part)
+        if room is not None and count > room:
+            return None
+    return np.concatenate(found)
+
+
+def _as_pairs(first: np.ndarray, second: np.ndarray, cosine: np.ndarray) -> np.ndarray:
+    pairs = np.empty(len(first), PAIR)
+    pairs["first"], pairs["second"], pairs["cosine"] = first, second, cosine
+    return pairs
+
+
+def _mask(rows: np.ndarray, n: int) -> np.ndarray:
+    mask = np.zeros(n, dtype=bool)
+    mask[rows] = True
+    return mask

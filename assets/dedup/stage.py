@@ -1,17 +1,19 @@
-"""Copies out, before they dominate the concepts."""
+"""Copies out, before they dominate the concepts; and, where the recipe asks, a few samples from each of many cells."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from assets.dedup.dedup import DedupSettings, deduplicate
+from assets.dedup.dedup import DedupSettings, Pool, decide, pool_rows
+from assets.dedup.diversify import DiversifySettings, decide_diversity
 from assets.embeddings.cache import as_matrix
 from assets.embeddings.embed import SCORER
-from assets.provenance.decisions import kept_ids
-from orchestration.plan import Work
+from orchestration import progress
+from orchestration.plan import Rows, Work
 from orchestration.recipe import Recipe
 from orchestration.stages import stage
 
@@ -20,24 +22,76 @@ def _section(recipe: Recipe) -> object:
     return recipe.dedup.model_dump()
 
 
+def _diversity(recipe: Recipe) -> object:
+    return recipe.diversify.model_dump() if recipe.diversify else None
+
+
 @stage(
     group="dedup",
     tables=["decision"],
     reads=["crawl", "rights", "embeddings", "agreement"],
     section=_section,
     code=["assets.dedup.dedup"],
-    libraries=["faiss-cpu", "numpy"],
+    libraries=["faiss-cpu", "numpy", "duckdb"],
 )
-def dedup(work: Work) -> Mapping[str, pa.Table]:
-    """Exact and near duplicates, over all shards: one greedy pass in order of preference, every drop names who stays."""
-    embedding = work.read("embeddings", "embedding", ["sample_id", "image_raw"])
-    kept = pa.array(kept_ids(work.read("agreement", "decision")))
-    embedding = embedding.filter(pc.is_in(embedding["sample_id"], kept)).sort_by("sample_id")
-    sample = work.read("crawl", "sample", ["sample_id", "image_id", "image_url", "text"])
-    image = work.read("crawl", "image", ["image_id", "sha256", "phash", "width", "height"])
-    score = work.read("embeddings", "score", ["sample_id", "scorer", "value"])
-    score = score.filter(pc.equal(score["scorer"], SCORER)).drop_columns("scorer").rename_columns({"value": "score"})
-    verdict = work.read("rights", "rights", ["sample_id", "verdict"])
-    rows = embedding.select(["sample_id"]).join(sample, "sample_id").join(image, "image_id")
-    rows = rows.join(verdict, "sample_id").join(score, "sample_id").sort_by("sample_id").drop_columns("image_id")
-    return {"decision": deduplicate(rows, as_matrix(embedding["image_raw"]), DedupSettings(**work.config))}
+def dedup(work: Work) -> Mapping[str, Rows]:
+    """Exact and near duplicates, over all shards: one greedy pass in order of preference, every drop names who stays.
+
+    In bounded memory: vectors lie on disk, sorted by cell; a run that was killed goes on where it stopped.
+    """
+    settings = DedupSettings(**{**work.config, "prefer": tuple(work.config["prefer"])})
+    columns = ["image_url", "text"] if settings.same_url or settings.same_phash_and_text else []
+    return {"decision": decide(_pool(work, "agreement", columns), work.scratch(), settings, _report(work))}
+
+
+@stage(
+    group="dedup",
+    tables=["decision"],
+    reads=["crawl", "rights", "embeddings", "dedup"],
+    section=_diversity,
+    code=["assets.dedup.diversify"],
+    libraries=["faiss-cpu", "numpy", "duckdb"],
+)
+def diversify(work: Work) -> Mapping[str, Rows]:
+    """At most so many samples from each of many small cells, as DenseFusion chose its million; where the recipe asks.
+
+    Without a section `diversify` nothing is decided here, and what dedup kept goes on.
+    """
+    if work.config is None:
+        return {"decision": iter(())}
+    settings = DiversifySettings(**{**work.config, "prefer": tuple(work.config["prefer"])})
+    return {"decision": decide_diversity(_pool(work, "dedup", []), work.scratch(), settings)}
+
+
+def _pool(work: Work, before: str, columns: list[str]) -> Pool:
+    """What step `before` kept: one shard at a time."""
+    return Pool(lambda: (_rows(work.of(shard), before, columns) for shard in work.shards), lambda: _vectors(work))
+
+
+def _rows(work: Work, before: str, columns: list[str]) -> pa.Table:
+    """One shard's samples with what makes one preferred to another."""
+    return pool_rows(
+        work.read_own(before, "decision", ["sample_id", "kept"]),
+        work.read("crawl", "sample", ["sample_id", "image_id", *columns]),
+        work.read("crawl", "image", ["image_id", "sha256", "phash", "width", "height"]),
+        work.read("rights", "rights", ["sample_id", "verdict"]),
+        work.read("embeddings", "score", ["sample_id", "scorer", "value"]),
+        SCORER,
+    )
+
+
+def _vectors(work: Work) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    for part in work.each("embeddings", "embedding", ["sample_id", "image_raw"]):
+        yield part["sample_id"].to_numpy(), as_matrix(part["image_raw"])
+
+
+def _report(work: Work) -> Any:
+    """Says how far the search for near pairs is, at every tenth."""
+    said = [-1]
+
+    def report(share: float) -> None:
+        if int(10 * share) > said[0]:
+            said[0] = int(10 * share)
+            progress.say(work.step.name, f"{100 * share:.0f} % of the cells compared")
+
+    return report

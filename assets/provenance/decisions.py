@@ -30,10 +30,10 @@ def decision_table(
     stage: str,
     sample_id: Sequence[int] | np.ndarray | pa.Array | pa.ChunkedArray,
     kept: np.ndarray,
-    reason: Sequence[str | None],
+    reason: Sequence[str | None] | pa.Array,
     score: np.ndarray | Sequence[float | None] | None = None,
     threshold: np.ndarray | Sequence[float | None] | float | None = None,
-    other_sample_id: Sequence[int | None] | None = None,
+    other_sample_id: Sequence[int | None] | pa.Array | None = None,
 ) -> pa.Table:
     """Rows of table `decision`, in the order given; NaN scores and thresholds become null.
 
@@ -46,17 +46,19 @@ def decision_table(
     kept = np.asarray(kept, dtype=bool)
     if len(kept) != n or len(reason) != n:
         raise ValueError(f"stage {stage}: {n} samples, but {len(kept)} decisions and {len(reason)} reasons")
-    if any(not k and r is None for k, r in zip(kept, reason, strict=True)):
+    reasons = reason if isinstance(reason, pa.Array) else pa.array(list(reason), pa.string())
+    if (~kept & reasons.is_null().to_numpy(zero_copy_only=False)).any():
         raise ValueError(f"stage {stage}: a dropped sample has no reason")
+    other = pa.nulls(n, pa.uint64()) if other_sample_id is None else other_sample_id
     return pa.table(
         {
             "sample_id": ids,
-            "stage": pa.array([stage] * n, pa.string()),
+            "stage": pa.repeat(pa.scalar(stage, pa.string()), n),
             "kept": pa.array(kept),
-            "reason": pa.array(list(reason), pa.string()),
+            "reason": reasons,
             "score": _numbers(score, n),
             "threshold": _numbers(threshold, n),
-            "other_sample_id": pa.array(other_sample_id if other_sample_id is not None else [None] * n, pa.uint64()),
+            "other_sample_id": other if isinstance(other, pa.Array) else pa.array(other, pa.uint64()),
         },
         schema=TABLES["decision"].schema,
     )
@@ -89,6 +91,8 @@ def _numbers(values: np.ndarray | Sequence[float | None] | float | None, n: int)
     if values is None:
         return pa.nulls(n, pa.float64())
     if isinstance(values, (int, float)):
-        values = [float(values)] * n
-    array = np.array([np.nan if v is None else v for v in values], dtype=np.float64)
+        values = np.full(n, float(values))
+    if not isinstance(values, np.ndarray) or values.dtype == object:
+        values = [np.nan if value is None else value for value in values]
+    array = np.asarray(values, dtype=np.float64)
     return pa.array(array, mask=np.isnan(array))

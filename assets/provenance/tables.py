@@ -20,7 +20,7 @@ VECTOR16 = pa.list_(pa.float16())
 VECTOR32 = pa.list_(pa.float32())
 
 STAGES = (
-    "crawl", "rights", "pool", "embeddings", "agreement", "dedup", "decontaminate", "prune", "captions", "release",
+    "crawl", "rights", "pool", "embeddings", "agreement", "dedup", "diversify", "decontaminate", "prune", "captions", "release",
 )  # fmt: skip
 """Values of `decision.stage`, in the order a sample meets them."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,9 @@ from assets.embeddings.cache import as_matrix
 from assets.prune.checks import quotas_spend_the_budget, selection_keeps_the_quotas
 from assets.prune.concepts import QuotaSettings
 from assets.prune.concepts import concepts as describe
-from assets.prune.selection import select
+from assets.prune.selection import decide
 from orchestration import plots
-from orchestration.plan import Build, Work
+from orchestration.plan import Build, Rows, Work
 from orchestration.recipe import Recipe
 from orchestration.stages import check, stage
 from resources.lake import local_path
@@ -25,7 +25,8 @@ QUOTA_KEYS = {"keep", "neighbors", "temperature", "floor_ratio"}
 
 
 def _quotas(recipe: Recipe) -> object:
-    return recipe.prune.model_dump(include=QUOTA_KEYS)
+    fixed_ratio = {"by": "size"} if recipe.prune.select == "ssp" else {}
+    return recipe.prune.model_dump(include=QUOTA_KEYS) | fixed_ratio
 
 
 def _selection(recipe: Recipe) -> object:
@@ -95,10 +96,13 @@ def concepts(work: Work) -> Mapping[str, pa.Table]:
     libraries=["numpy"],
     show=_show_selection,
 )
-def selection(work: Work) -> Mapping[str, pa.Table]:
+def selection(work: Work) -> Mapping[str, Rows]:
     """Which samples the build keeps: each concept's quota, hardest first."""
-    config = work.config
-    return {"decision": select(work.read("membership"), work.read("concepts"), config["select"], config["seed"])}
+
+    def members(columns: Sequence[str]) -> Iterator[pa.Table]:
+        return work.each("membership", columns=columns)
+
+    return {"decision": decide(members, work.read("concepts"), work.config["select"], work.config["seed"])}
 
 
 @check(concepts, "quotas_spend_the_budget")

@@ -23,7 +23,7 @@ from orchestration.recipe import Recipe
 from orchestration.stages import check, stage
 from resources.lake import local_path
 
-DECIDING = ("crawl", "rights", "pool", "embeddings", "agreement", "dedup", "selection", "captions")
+DECIDING = ("crawl", "rights", "pool", "embeddings", "agreement", "dedup", "diversify", "selection", "captions")
 
 WEAK_ENCODER = (
     "Vectors come from the embedded encoder, whose projection was trained on 2,867 drawings: its image-text score orders"
@@ -74,6 +74,7 @@ def _show(build: Build) -> dict[str, str]:
         "embeddings",
         "agreement",
         "dedup",
+        "diversify",
         "membership",
         "selection",
         "captions",

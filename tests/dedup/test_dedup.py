@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from assets.dedup.dedup import DedupSettings, deduplicate, preference
-from assets.dedup.exact import collapse, exact_twins
+from assets.dedup.dedup import DedupSettings, deduplicate
+from assets.dedup.ranking import PREFERENCES, rank
 from assets.provenance.tables import conform
 
 
@@ -61,7 +61,7 @@ def kept(table):
 
 def ranked(*samples):
     rows, _ = inputs(samples)
-    return rows["sample_id"].to_numpy()[np.argsort(preference(rows))].tolist()
+    return rank([rows], list(PREFERENCES), [], False).ids.tolist()
 
 
 def test_a_near_duplicate_says_its_cosine_the_threshold_and_who_stays():
@@ -161,6 +161,9 @@ def test_rows_and_vectors_must_be_as_many():
         ({"eps": -0.1}, "eps"),
         ({"phash_radius": 33}, "phash_radius"),
         ({"cell_size": 0}, "cell_size"),
+        ({"rule": "best"}, "rule"),
+        ({"rule": "semdedup", "phash_radius": 2}, "rule"),
+        ({"prefer": ("size",)}, "prefer"),
     ],
 )
 def test_settings_out_of_range_are_errors_that_name_the_key(wrong, key):
@@ -198,14 +201,14 @@ def test_every_drop_is_true_and_names_a_preferred_sample_that_stays(radius):
     table = deduplicate(rows, raw, settings)
     assert table["sample_id"].to_pylist() == sorted(rows["sample_id"].to_pylist())
     at = {int(i): row for row, i in enumerate(rows["sample_id"].to_pylist())}
-    rank = preference(rows)
+    place = {int(i): number for number, i in enumerate(rank([rows], list(PREFERENCES), [], False).ids)}
     unit = raw.astype(np.float64) / np.linalg.norm(raw.astype(np.float64), axis=1, keepdims=True)
     stays = set(kept(table))
     reasons = set()
     for row in table.filter(pa.compute.invert(table["kept"])).to_pylist():
         one, other = at[row["sample_id"]], at[row["other_sample_id"]]
         assert row["other_sample_id"] in stays
-        assert rank[other] < rank[one]
+        assert place[row["other_sample_id"]] < place[row["sample_id"]]
         reasons.add(row["reason"])
         if row["reason"] == "near_duplicate":
             assert row["score"] > row["threshold"]
@@ -232,10 +235,41 @@ def test_cells_give_the_same_decisions_where_they_miss_no_pair():
     assert deduplicate(rows, raw, DedupSettings(cell_size=25, neighbor_cells=8)).equals(deduplicate(rows, raw))
 
 
-def test_exact_twins_point_to_the_preferred_row_over_chunks_and_a_missing_hash_has_none():
-    hashes = pa.chunked_array([pa.array([b"a", b"b"]), pa.array([b"a", None, None, b"b"])])
-    assert exact_twins(hashes, np.array([2, 1, 0, 3, 4, 5])).tolist() == [2, 1, 2, 3, 4, 1]
-    assert exact_twins(pa.array([], pa.binary()), np.empty(0, np.int64)).tolist() == []
+def test_exact_twins_point_to_the_preferred_row_over_parts_and_a_missing_hash_has_none():
+    hashes = [[b"a", b"b"], [b"a", None, None, b"b"]]
+    score = [[0.1, 0.2], [0.3, 0.4, 0.5, 0.6]]
+    parts = [
+        pa.table({"sample_id": pa.array(ids, pa.uint64()), "sha256": pa.array(h, pa.binary()), "score": s})
+        for ids, h, s in zip([[10, 11], [12, 13, 14, 15]], hashes, score, strict=True)
+    ]
+    found = rank(parts, ["score"], ["exact_duplicate"], False)
+    assert found.ids.tolist() == [15, 14, 13, 12, 11, 10]
+    assert found.ids[found.keeper].tolist() == [15, 14, 13, 12, 15, 12]
+    assert found.level.tolist() == [-1, -1, -1, -1, 0, 0]
+    assert len(rank([], ["score"], ["exact_duplicate"], True).ids) == 0
+
+
+def test_the_recipe_says_what_makes_one_copy_preferred():
+    samples = [sample(1, 0, verdict="url_only", side=200), sample(2, 1, side=100), sample(3, 2, score=0.9, side=50)]
+    assert kept(decide(*samples)) == [2]
+    assert kept(decide(*samples, prefer=("resolution",))) == [1]
+    assert kept(decide(*samples, prefer=("score", "verdict"))) == [3]
+    assert kept(decide(*samples, prefer=())) == [1]
+
+
+def test_the_published_rule_also_drops_what_resembles_a_dropped_one_and_names_it():
+    # Farthest from the middle first: 32, 1 and 16 degrees; 16 is near to both, 1 and 32 are not near to each other.
+    samples = [sample(1, 1), sample(2, 16), sample(3, 32)]
+    assert kept(decide(*samples)) == [1, 3]
+    table = decide(*samples, rule="semdedup")
+    assert kept(table) == [1, 3]
+    # A chain whose end is sorted after the middle: with a far-off fourth the middle comes first.
+    chain = [sample(1, 0), sample(2, 15), sample(3, 30), sample(4, 75), sample(5, 76)]
+    published = decide(*chain, rule="semdedup")
+    assert len(kept(published)) < len(kept(decide(*chain)))
+    dropped = [row for row in published.to_pylist() if not row["kept"]]
+    assert any(row["other_sample_id"] not in kept(published) for row in dropped)
+    assert all(row["score"] > row["threshold"] for row in dropped)
 
 
 def test_one_sample_per_address_stays_where_the_recipe_asks():
@@ -261,11 +295,3 @@ def test_whoever_stays_in_a_samples_place_stays_itself_over_chains_of_equals():
     assert kept(table) == [1, 4]
     assert (told(table, 2)[0], told(table, 2)[3]) == ("exact_duplicate", 1)
     assert (told(table, 3)[0], told(table, 3)[3]) == ("url_duplicate", 1)
-
-
-def test_equals_collapse_column_by_column_each_among_what_is_left():
-    first, second = pa.array(["a", "a", "b", None]), pa.array(["x", "y", "x", "y"])
-    twin, level, alone = collapse([first, second], np.array([0, 1, 2, 3]))
-    assert twin.tolist() == [0, 0, 0, 3]
-    assert level.tolist() == [-1, 0, 1, -1]
-    assert alone.tolist() == [0, 3]

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from assets.dedup import pairs as room
-from assets.dedup.cells import make_cells, one_cell
 from assets.dedup.cover import Best, cover
-from assets.dedup.pairs import NearVectors, near_pairs
-from assets.dedup.vectors import cosines, nearest, unit_rows
+from assets.dedup.pairs import near_pairs, near_vectors
+from assets.dedup.store import CellSettings
 
 
 def angles(*degrees):
@@ -113,18 +112,18 @@ def test_the_same_pairs_come_again_and_whatever_the_order_of_the_samples():
     assert as_pairs(again) == as_pairs(near_pairs(vectors, 0.95, 60, 4, 0))
 
 
-def test_pairs_beyond_the_limit_are_refused_and_at_the_limit_given():
-    relation = NearVectors(np.ones((10, 3), np.float16), 0.9, 1000, 8, 0)
+def test_pairs_beyond_the_limit_are_refused_and_at_the_limit_given(tmp_path):
+    relation = near_vectors(tmp_path, np.ones((10, 3), np.float16), 0.9, CellSettings())
     assert relation.pairs(np.arange(10), 44) is None
     assert len(relation.pairs(np.arange(10), 45)[0]) == 45
     assert len(relation.pairs(np.array([2, 5, 9]), 3)[0]) == 3
 
 
 @pytest.mark.parametrize("cell_size", [10_000, 40])
-def test_a_cover_by_vectors_is_the_same_however_few_pairs_fit(cell_size):
+def test_a_cover_by_vectors_is_the_same_however_few_pairs_fit(cell_size, tmp_path):
     rng = np.random.default_rng(3)
     groups = rng.standard_normal((60, 24))[rng.integers(60, size=1200)] + 0.15 * rng.standard_normal((1200, 24))
-    relation = NearVectors(groups.astype(np.float16), 0.95, cell_size, 4, 0)
+    relation = near_vectors(tmp_path, groups.astype(np.float16), 0.95, CellSettings(cell_size, 4))
     keep, (best,) = cover(1200, [relation])
     assert 50 < keep.sum() < 200
     for limit in (0, 50, 2000):
@@ -134,53 +133,44 @@ def test_a_cover_by_vectors_is_the_same_however_few_pairs_fit(cell_size):
         np.testing.assert_array_equal(same.score, best.score)
 
 
-def test_the_strongest_are_kept_rows_that_come_before():
+def test_the_strongest_are_kept_rows_that_come_before(tmp_path):
     best = Best(4)
-    NearVectors(angles(0, 5, 2, 3), 0.9, 1000, 8, 0).strongest(np.array([1, 2, 3]), np.array([0, 2]), best)
+    near_vectors(tmp_path, angles(0, 5, 2, 3), 0.9, CellSettings()).strongest(
+        np.array([1, 2, 3]), np.array([0, 2]), best
+    )
     # Row 1 (5 degrees) comes before row 2 (2 degrees), so only row 0 is offered to it.
     assert best.other.tolist() == [-1, 0, 0, 2]
 
 
-def test_cells_hold_every_vector_once_and_list_visits_to_other_cells_only():
-    vectors = crowd(3000)
-    cells = make_cells(vectors, 100, 5, 0)
-    rows = np.concatenate(cells.members(np.arange(3000)))
-    assert sorted(rows.tolist()) == list(range(3000))
-    assert cells.visits.shape == (3000, 5)
-    assert (cells.visits != cells.cell[:, None]).all()
-    assert cells.count > 15
-    assert np.bincount(cells.cell).max() < 600
+def test_a_killed_run_goes_on_from_the_groups_that_are_done(tmp_path, monkeypatch):
+    vectors = crowd(6000)
+    settings = CellSettings(100, 4)
+    whole = near_vectors(tmp_path / "whole", vectors, 0.95, settings).pairs(np.arange(6000), None)
+    first = near_vectors(tmp_path / "cut", vectors, 0.95, settings)
+    scan, calls = first._scan, []
+
+    def dying(group, before, after):
+        calls.append(group)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return scan(group, before, after)
+
+    monkeypatch.setattr(first, "_scan", dying)
+    with pytest.raises(KeyboardInterrupt):
+        first.pairs(np.arange(6000), None)
+    again = near_vectors(tmp_path / "cut", vectors, 0.95, settings)
+    seen = []
+    scan_again = again._scan
+    monkeypatch.setattr(again, "_scan", lambda group, *masks: seen.append(group) or scan_again(group, *masks))
+    found = again.pairs(np.arange(6000), None)
+    assert seen == list(range(2, again.store.groups))
+    for one, two in zip(whole, found, strict=True):
+        np.testing.assert_array_equal(one, two)
 
 
-def test_equal_vectors_by_the_thousand_make_cells_all_the_same():
-    cells = make_cells(np.ones((3000, 4), np.float16), 100, 5, 0)
-    assert sum(map(len, cells.members(np.arange(3000)))) == 3000
-
-
-def test_one_cell_holds_everything_and_nothing_is_visited():
-    cells = one_cell(3)
-    assert [rows.tolist() for rows in cells.members(np.array([0, 2]))] == [[0, 2]]
-    assert [rows.tolist() for rows in cells.visitors(np.array([0, 2]))] == [[]]
-
-
-def test_unit_rows_restore_what_float16_lost():
-    vectors = crowd(100)
-    np.testing.assert_allclose(np.linalg.norm(unit_rows(vectors), axis=1), 1, atol=1e-6)
-
-
-def test_a_cosine_does_not_depend_on_the_pairs_measured_beside_it():
-    unit = unit_rows(crowd(2000))
-    rows, others = np.arange(1000), np.arange(1000, 2000)
-    together = cosines(unit, unit, rows, others)
-    alone = [cosines(unit, unit, rows[i : i + 1], others[i : i + 1])[0] for i in range(0, 1000, 97)]
-    assert together[::97].tolist() == alone
-
-
-def test_the_nearest_center_is_that_of_all_and_of_equal_ones_the_first():
-    centers = angles(0, 90, 90, 180)
-    found, cosine = nearest(angles(10, 80, 100, 170), centers)
-    assert found.tolist() == [0, 1, 1, 3]
-    np.testing.assert_allclose(cosine, np.cos(np.radians(10)), atol=1e-6)
-    # Halfway between two centers, by construction, whatever float32 products say.
-    assert nearest(angles(45), angles(0, 90))[0].tolist() == [0]
-    assert nearest(angles(45), angles(90, 0))[0].tolist() == [0]
+def test_guests_that_do_not_fit_are_taken_in_several_runs(monkeypatch):
+    vectors = crowd(4000)
+    once = near_pairs(vectors, 0.95, 100, 4, 0)
+    monkeypatch.setattr(room, "GUEST_NUMBERS", 48 * 150)
+    again = near_pairs(vectors, 0.95, 100, 4, 0)
+    assert as_pairs(once) == as_pairs(again)

@@ -78,7 +78,7 @@ def test_a_wrong_type_says_what_it_must_be():
 
 
 def test_a_wrong_word_is_told_the_words():
-    assert message(changed(prune__select="hrd")).endswith("must be one of 'hard', 'easy' or 'random'")
+    assert message(changed(prune__select="hrd")).endswith("must be one of 'hard', 'easy', 'random' or 'ssp'")
 
 
 def test_a_missing_section_is_named():

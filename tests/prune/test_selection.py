@@ -3,7 +3,8 @@ import pyarrow as pa
 import pytest
 
 from assets.provenance.tables import conform
-from assets.prune.selection import select
+from assets.prune import selection
+from assets.prune.selection import decide, select
 
 
 def members(*rows):
@@ -75,7 +76,7 @@ def test_a_quota_of_the_whole_concept_keeps_all():
     assert kept(select(MEMBERS, clusters(3, 2))) == [10, 20, 30, 40, 50]
 
 
-@pytest.mark.parametrize("way", ["hard", "easy", "random"])
+@pytest.mark.parametrize("way", ["hard", "easy", "random", "ssp"])
 def test_every_concept_keeps_exactly_its_quota_and_row_order_does_not_matter(way):
     rng = np.random.default_rng(2)
     ids = rng.permutation(500)
@@ -111,5 +112,106 @@ def test_no_members_give_no_decisions():
 
 
 def test_an_unknown_way_is_an_error_that_names_the_known():
-    with pytest.raises(ValueError, match="prune.select is 'hardest', but must be one of hard, easy, random"):
+    with pytest.raises(ValueError, match="prune.select is 'hardest', but must be one of hard, easy, random, ssp"):
         select(MEMBERS, clusters(1, 1), "hardest")
+
+
+def in_parts(table, size):
+    """A table by sample_id, in parts of so many rows, and how often it was asked for."""
+    table, asked = table.sort_by("sample_id"), []
+
+    def members(columns):
+        asked.append(list(columns))
+        return (table.slice(at, size).select(list(columns)) for at in range(0, table.num_rows, size))
+
+    return members, asked
+
+
+def plainly(rows, quotas, sign):
+    """Ids kept, by sorting: for each concept the first of (sign * distance, id)."""
+    found = []
+    for concept, quota in quotas.items():
+        ranked = sorted((sign * np.float32(distance), i) for i, c, distance in rows if c == concept)
+        found += [i for _, i in ranked[:quota]]
+    return sorted(found)
+
+
+def some_distances(rng, n):
+    """Distances with ties, and now and then one that only a badly rounded cosine gives."""
+    usual = rng.integers(0, 12, n) / 16
+    return np.where(rng.random(n) < 0.2, rng.choice([-1e-7, 0.0, -0.0, 1e-45, 2.0], n), usual)
+
+
+@pytest.mark.parametrize("counters", [16, 64, 1 << 20])
+@pytest.mark.parametrize(("way", "sign"), [("hard", -1), ("easy", 1)])
+def test_the_same_are_kept_as_by_sorting_whatever_the_digits(monkeypatch, way, sign, counters):
+    monkeypatch.setattr(selection, "COUNTERS", counters)
+    rng = np.random.default_rng(counters)
+    for _ in range(12):
+        numbers = rng.choice([0, 1, 5, 70_000, 2**32 - 1], int(rng.integers(1, 6)), replace=False).tolist()
+        n = int(rng.integers(0, 80))
+        concept, distance = rng.choice(numbers, n).tolist(), some_distances(rng, n).tolist()
+        rows = list(zip(range(n), concept, distance, strict=True))
+        quotas = {number: int(rng.integers(0, concept.count(number) + 1)) for number in numbers}
+        cluster = pa.table(
+            {
+                "cluster_id": pa.array(list(quotas), pa.uint32()),
+                "quota": pa.array(list(quotas.values()), pa.uint32()),
+            }
+        )
+        assert kept(select(members(*rows), cluster, way)) == plainly(rows, quotas, sign)
+
+
+@pytest.mark.parametrize("way", ["hard", "random"])
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_parts_of_any_size_give_the_same_decisions(way, size):
+    rng = np.random.default_rng(4)
+    table = members(*((i, int(rng.integers(5)), float(rng.integers(4)) / 4) for i in range(100)))
+    parts, _ = in_parts(table, size)
+    found = list(decide(parts, clusters(3, 9, 0, 12, 1), way, seed=3))
+    assert [part.num_rows for part in found] == [min(size, 100 - at) for at in range(0, 100, size)]
+    assert pa.concat_tables(found).equals(select(table, clusters(3, 9, 0, 12, 1), way, seed=3))
+
+
+def test_members_are_read_once_for_each_digit_and_once_to_decide():
+    parts, asked = in_parts(MEMBERS, 2)
+    assert sum(part.num_rows for part in decide(parts, clusters(2, 1), "hard")) == 5
+    assert asked == [["cluster_id", "distance"]] * 2 + [["sample_id", "cluster_id", "distance"]]
+    # 53 bits in digits of 16: four passes.
+    parts, asked = in_parts(MEMBERS, 2)
+    assert sum(part.num_rows for part in decide(parts, clusters(2, 1), "random")) == 5
+    assert asked == [["cluster_id", "sample_id"]] * 4 + [["sample_id", "cluster_id"]]
+
+
+@pytest.mark.parametrize("concepts", [1, 500, 100_000, 1_000_000, 40_000_000])
+def test_counters_fit_in_their_memory_unless_there_is_one_concept_for_each(concepts):
+    width = selection._width(concepts)
+    assert 1 <= width <= 16
+    assert concepts << width <= max(selection.COUNTERS, 2 * concepts)
+    assert width == 16 or concepts << (width + 1) > selection.COUNTERS
+
+
+def test_ssp_keeps_the_hardest_like_hard():
+    assert select(MEMBERS, clusters(2, 1), "ssp").equals(select(MEMBERS, clusters(2, 1), "hard"))
+
+
+def test_a_quota_above_the_size_of_its_concept_keeps_all_of_it():
+    table = select(MEMBERS, clusters(7, 1), "easy")
+    assert kept(table) == [10, 20, 30, 40]
+    assert table["threshold"].to_pylist() == [0.75, 0.75, 0.75, 0.0, 0.0]
+
+
+def test_a_concept_that_the_table_lacks_is_an_error():
+    with pytest.raises(ValueError, match="concept 1, which table cluster does not have"):
+        select(MEMBERS, clusters(2))
+
+
+def test_a_distance_that_is_not_a_number_is_an_error():
+    with pytest.raises(ValueError, match="distance to its centroid is not a number"):
+        select(members((1, 0, float("nan"))), clusters(1))
+
+
+def test_members_that_do_not_come_by_id_are_an_error():
+    table = members((2, 0, 0.5), (1, 0, 0.5))
+    with pytest.raises(ValueError, match="members must come by sample_id, each once"):
+        list(decide(lambda columns: [table.slice(at, 1).select(list(columns)) for at in (0, 1)], clusters(1)))
