@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,17 +22,26 @@ def quotas_spend_the_budget(cluster: pa.Table, keep: float) -> tuple[bool, str]:
     return True, f"{len(quota)} quotas sum to {wanted} of {size.sum()} samples"
 
 
-def selection_keeps_the_quotas(decision: pa.Table, member: pa.Table, cluster: pa.Table) -> tuple[bool, str]:
-    """Every concept keeps exactly its quota."""
-    ids = decision.filter(decision["kept"])["sample_id"]
-    kept = member["cluster_id"].filter(pc.is_in(member["sample_id"], ids.combine_chunks())).to_numpy().astype(np.int64)
-    if len(kept) != len(ids):
-        return False, f"{len(ids)} samples are kept, but only {len(kept)} of them belong to a concept"
-    k = max(cluster.num_rows, int(kept.max(initial=-1)) + 1)
-    quota = np.zeros(k, np.int64)
-    quota[cluster["cluster_id"].to_numpy()] = cluster["quota"].to_numpy()
-    counts = np.bincount(kept, minlength=k)
+def selection_keeps_the_quotas(parts: Iterable[tuple[pa.Table, pa.Table]], cluster: pa.Table) -> tuple[bool, str]:
+    """Every concept keeps exactly its quota.
+
+    Args:
+        parts: decisions, and the members that they are about, some at a time.
+        cluster: table `cluster`.
+    """
+    ids = cluster["cluster_id"].to_numpy().astype(np.int64)
+    counts, total = np.zeros(len(ids), np.int64), 0
+    for decision, member in parts:
+        chosen = decision["sample_id"].filter(decision["kept"])
+        kept = member["cluster_id"].filter(pc.is_in(member["sample_id"], chosen.combine_chunks())).to_numpy()
+        if len(kept) != len(chosen):
+            return False, f"{len(chosen)} samples are kept, but only {len(kept)} of them belong to a concept"
+        if len(unknown := np.setdiff1d(kept, ids)):
+            return False, f"samples of concept {unknown[0]} are kept, which has no quota"
+        counts += np.bincount(np.searchsorted(ids, kept), minlength=len(ids))
+        total += len(kept)
+    quota = cluster["quota"].to_numpy().astype(np.int64)
     wrong = np.flatnonzero(counts != quota)
     if len(wrong):
-        return False, f"concept {wrong[0]} keeps {counts[wrong[0]]}, but its quota is {quota[wrong[0]]}"
-    return True, f"{len(kept)} samples kept, each concept its quota"
+        return False, f"concept {ids[wrong[0]]} keeps {counts[wrong[0]]}, but its quota is {quota[wrong[0]]}"
+    return True, f"{total} samples kept, each concept its quota"

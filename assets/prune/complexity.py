@@ -4,25 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from assets.clusters.assign import distance_sums
 from assets.dedup.vectors import TILE_CELLS
 
 F32 = np.ndarray
-
-
-def spread(cluster_id: np.ndarray, distance: np.ndarray, k: int) -> tuple[np.ndarray, F32]:
-    """Size and d_intra of each concept.
-
-    Args:
-        cluster_id: (n,) concept of each sample.
-        distance: (n,) cosine distance to its centroid.
-        k: number of concepts.
-
-    Returns:
-        (k,) int64 sizes; (k,) float32 mean distances, NaN for an empty concept.
-    """
-    sums = distance_sums(cluster_id, distance, k)
-    return sums.size, sums.mean()
 
 
 def isolation(centroids: F32, neighbors: int = 20) -> F32:
@@ -72,14 +56,21 @@ def product(d_intra: F32, d_inter: F32) -> F32:
 def shares(complexity_of: F32, size: np.ndarray, temperature: float) -> np.ndarray:
     """(k,) float64 share of each concept: softmax of complexity / temperature over concepts that have members.
 
-    Raises ValueError unless temperature is above 0.
+    Raises ValueError unless temperature is above 0 and the complexity of every concept with members is finite.
     """
     if not temperature > 0:
         raise ValueError(f"prune.temperature is {temperature}, but must be above 0")
     share = np.zeros(len(size))
-    there = size > 0
-    if there.any():
-        logits = complexity_of[there].astype(np.float64) / temperature
-        weights = np.exp(logits - logits.max())
+    there = np.flatnonzero(size > 0)
+    if len(there):
+        logits = complexity_of[there].astype(np.float64)
+        if not np.isfinite(logits).all():
+            wrong = there[np.argmin(np.isfinite(logits))]
+            raise ValueError(
+                f"the complexity of concept {wrong} is {complexity_of[wrong]}, but must be a finite number"
+            )
+        # The difference first: at tiny temperatures a quotient alone would be infinite.
+        with np.errstate(over="ignore", under="ignore"):
+            weights = np.exp((logits - logits.max()) / temperature)
         share[there] = weights / weights.sum()
     return share

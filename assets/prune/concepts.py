@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from assets.prune.complexity import isolation, product, shares, spread
+from assets.clusters.assign import DistanceSums
+from assets.prune.complexity import isolation, product, shares
 from assets.prune.quotas import budget, floors, quotas
 
 
@@ -19,34 +20,40 @@ class QuotaSettings:
         keep: share of all samples to keep.
         neighbors: nearest centroids that make d_inter.
         temperature: of the softmax.
-        floor_ratio: least quota as a share of an even split, keep * n / k.
+        floor_ratio: least quota as a share of an even split of the budget over the concepts that have members.
+        by: `complexity`, or `size`: the fixed-ratio baseline, for which every concept keeps the same share.
     """
 
     keep: float
     neighbors: int = 20
     temperature: float = 0.5
     floor_ratio: float = 0.5
+    by: str = "complexity"
 
 
-def concepts(cluster_id: np.ndarray, distance: np.ndarray, centroids: np.ndarray, settings: QuotaSettings) -> pa.Table:
+def concepts(
+    sums: DistanceSums, centroids: np.ndarray, settings: QuotaSettings, cluster_id: np.ndarray | None = None
+) -> pa.Table:
     """Size, complexity and quota of every concept, as table `cluster`.
 
     Args:
-        cluster_id: (n,) concept of each sample.
-        distance: (n,) cosine distance to its centroid.
+        sums: of the distances of members to their centroids, by row of `centroids`.
         centroids: (k, d) unit vectors.
         settings: see `QuotaSettings`.
+        cluster_id: (k,) ids, ascending; 0 to k - 1 without them.
     """
-    k = len(centroids)
-    size, d_intra = spread(cluster_id, distance, k)
-    d_inter = isolation(centroids, settings.neighbors)
+    k, size = len(centroids), sums.size
+    d_intra, d_inter = sums.mean(), isolation(centroids, settings.neighbors)
     found = product(d_intra, d_inter)
-    share = shares(found, size, settings.temperature)
-    keep = budget(len(cluster_id), settings.keep)
-    least = floors(int(settings.floor_ratio * keep / k), size, keep)
+    keep = budget(int(size.sum()), settings.keep)
+    by_size = settings.by == "size"
+    share = size / max(int(size.sum()), 1) if by_size else shares(found, size, settings.temperature)
+    even = keep / max(int(np.count_nonzero(size)), 1)
+    least = floors(0 if by_size else int(settings.floor_ratio * even), size, keep)
+    ids = np.arange(k) if cluster_id is None else cluster_id
     return pa.table(
         {
-            "cluster_id": np.arange(k, dtype=np.uint32),
+            "cluster_id": np.asarray(ids, dtype=np.uint32),
             "size": size.astype(np.uint32),
             "d_intra": pa.array(d_intra, mask=np.isnan(d_intra)),
             "d_inter": d_inter,

@@ -9,23 +9,66 @@ those are, all but the last of each concept; the rest of the budget goes to the 
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 import numpy as np
+
+from assets.prune.complexity import shares
 
 TARGET_BITS = 32
 """Targets are whole multiples of 2 ** -32 of a sample, so that every comparison is exact, and the last bits of a
 softmax, which differ between processors, decide nothing."""
+HALVINGS = 200
+"""Steps of bisection at most: by then no float64 lies between its ends."""
+
+
+def cluster_quotas(
+    sizes: np.ndarray, complexity: np.ndarray, keep: float, temperature: float = 0.5, floor: int = 0
+) -> np.ndarray:
+    """How many samples each concept keeps: the integers nearest to the softmax targets that spend the budget exactly.
+
+    The x that minimise sum (x_j - p_j N)^2 with sum x = N and floor_j <= x_j <= size_j, where p = softmax(complexity /
+    temperature) over concepts that have members and N = `keep` times all samples, half rounded to even.
+
+    Args:
+        sizes: (k,) members of each concept.
+        complexity: (k,) complexity of each; NaN, where nobody knows it, takes the mean of the known ones (of concepts
+            that have members), or 0 if none is known.
+        keep: share of all samples to keep, in (0, 1], read as it is written in decimals.
+        temperature: of the softmax, above 0: the smaller, the more goes to the most complex concepts.
+        floor: least quota of a concept, but no more than it has. Where floors together exceed N, all are lowered to
+            the largest common bound that fits.
+
+    Returns:
+        (k,) int64; an empty concept has 0. Of equally good solutions the one that gives more to lower cluster ids.
+
+    Raises:
+        ValueError: for a value out of its range, or an infinite complexity.
+    """
+    size = np.asarray(sizes).astype(np.int64)
+    if (size < 0).any():
+        raise ValueError(f"concept {int(np.argmax(size < 0))} has a negative size")
+    known = np.asarray(complexity, dtype=np.float64)
+    if known.shape != size.shape:
+        raise ValueError(f"there are {len(size)} sizes of concepts, but {len(known)} complexities")
+    total = budget(int(size.sum()), keep)
+    return quotas(shares(filled(known, size), size, temperature), size, total, floors(floor, size, total))
+
+
+def filled(complexity: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """(k,) complexities, NaN replaced by the mean of the known ones of concepts that have members; 0 if none is known."""
+    known = complexity[~np.isnan(complexity) & (size > 0)]
+    return np.where(np.isnan(complexity), known.mean() if len(known) else 0.0, complexity)
 
 
 def budget(samples: int, keep: float) -> int:
-    """Number of samples to keep: `keep`, as it is written in decimals, times `samples`, half rounded up.
+    """Number of samples to keep: `keep`, as it is written in decimals, times `samples`, half rounded to even.
 
     Raises ValueError unless 0 < keep <= 1.
     """
     if not 0 < keep <= 1:
         raise ValueError(f"prune.keep is {keep}, but it is a share and must lie in (0, 1]")
-    return int((samples * Decimal(repr(float(keep)))).to_integral_value(ROUND_HALF_UP))
+    return int((samples * Decimal(repr(float(keep)))).to_integral_value(ROUND_HALF_EVEN))
 
 
 def floors(floor: int, size: np.ndarray, keep: int) -> np.ndarray:
@@ -77,6 +120,64 @@ def quotas(share: np.ndarray, size: np.ndarray, keep: int, least: np.ndarray) ->
     cost = (x[raisable] << bits) - target[raisable]
     x[raisable[_smallest(cost, keep - int(x.sum()))]] += 1
     return x
+
+
+def real_quotas(target: np.ndarray, low: np.ndarray, high: np.ndarray, total: float) -> np.ndarray:
+    """The same program in real numbers: the x nearest to `target` with sum x = total and low <= x <= high.
+
+    A projection onto a box cut by a plane: x = clip(target + s, low, high), with the one s whose sum is right. The sum
+    grows with s and is straight between the values at which some x_j meets a bound; halving finds the straight piece,
+    and on it s is a quotient.
+
+    Args:
+        target, low, high: (k,) real numbers, low <= high.
+        total: what the result sums to, between the sums of `low` and `high`.
+
+    Returns:
+        (k,) float64.
+
+    Raises:
+        ValueError: where the bounds leave no solution.
+    """
+    target, low, high = (np.asarray(part, dtype=np.float64) for part in (target, low, high))
+    if not low.sum() <= total <= high.sum() or (low > high).any():
+        raise ValueError(f"no quotas sum to {total}: lower bounds sum to {low.sum()}, upper ones to {high.sum()}")
+    if len(target) == 0:
+        return target
+    enters, leaves = low - target, high - target
+    start, end = float(enters.min()), float(leaves.max())
+    for _ in range(HALVINGS):
+        middle = (start + end) / 2
+        if not start < middle < end:
+            break
+        start, end = (middle, end) if np.clip(target + middle, low, high).sum() < total else (start, middle)
+    shift, free = end, (enters < end) & (leaves > start)
+    if free.any():
+        bound = np.where(enters >= end, low, high)[~free]
+        shift = float((total - bound.sum() - target[free].sum()) / np.count_nonzero(free))
+    return np.clip(target + shift, low, high)
+
+
+def optimality_gap(x: np.ndarray, target: np.ndarray, low: np.ndarray, high: np.ndarray, total: float) -> float:
+    """How far `x` is from meeting the conditions of Karush, Kuhn and Tucker for `real_quotas`, relative to the numbers.
+
+    The largest of: distance of the sum from `total`, over the larger of it and 1; distance of x from the bounds; and how
+    much the common shift that the free x_j have differs among them, or a bound holds an x_j back on the wrong side, over
+    the larger of the greatest target and 1.
+    """
+    slope = np.asarray(x, dtype=np.float64) - target
+    free = (x > low) & (x < high)
+    # The common shift lies between those of the x_j at their upper bounds and those of the x_j at their lower ones.
+    least = slope[(x >= high) & (low < high)].max(initial=-np.inf)
+    most = slope[(x <= low) & (low < high)].min(initial=np.inf)
+    if free.any():
+        shift = float(np.median(slope[free]))
+        wrong = max(float(np.abs(slope[free] - shift).max()), least - shift, shift - most)
+    else:
+        wrong = max(least - most, 0.0)
+    outside = np.max([(low - x).max(initial=0), (x - high).max(initial=0), 0])
+    largest = max(float(np.abs(target).max(initial=0)), 1.0)
+    return float(max(abs(float(np.sum(x)) - total) / max(total, 1), outside / largest, wrong / largest))
 
 
 def _shift(target: np.ndarray, low: np.ndarray, high: np.ndarray, total: int) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.clusters.assign import distance_sums
 from assets.embeddings.cache import as_matrix
 from assets.prune.checks import quotas_spend_the_budget, selection_keeps_the_quotas
 from assets.prune.concepts import QuotaSettings
@@ -81,10 +82,14 @@ def _examples(build: Build) -> list[tuple[str, list[Any]]]:
 )
 def concepts(work: Work) -> Mapping[str, pa.Table]:
     """Complexity of every concept, and its quota: exact integers that spend the budget (Abbas, Rusak et al., ICLR 2024)."""
-    member = work.read("membership")
-    centers = as_matrix(work.read("centroids")["vector"])
-    concept, distance = member["cluster_id"].to_numpy(), member["distance"].to_numpy()
-    return {"cluster": describe(concept, distance, centers, QuotaSettings(**work.config))}
+    centroid = work.read("centroids")
+    ids = centroid["cluster_id"].to_numpy()
+    sums = distance_sums(np.empty(0, np.int64), np.empty(0), len(ids))
+    for part in work.each("membership", columns=["cluster_id", "distance"]):
+        sums += distance_sums(
+            np.searchsorted(ids, part["cluster_id"].to_numpy()), part["distance"].to_numpy(), len(ids)
+        )
+    return {"cluster": describe(sums, as_matrix(centroid["vector"]), QuotaSettings(**work.config), ids)}
 
 
 @stage(
@@ -114,4 +119,12 @@ def the_quotas_spend_the_budget(build: Build) -> tuple[bool, str]:
 @check(selection, "selection_keeps_the_quotas")
 def the_selection_keeps_the_quotas(build: Build) -> tuple[bool, str]:
     """Every concept keeps exactly its quota."""
-    return selection_keeps_the_quotas(build.read("selection"), build.read("membership"), build.read("concepts"))
+    path = build.paths("selection")
+
+    def parts() -> Iterator[tuple[pa.Table, pa.Table]]:
+        for shard in build.snapshot.shards:
+            ids = (shard.shard_id << 32, (shard.shard_id + 1) << 32)
+            member = build.read("membership", columns=["sample_id", "cluster_id"], shard=shard)
+            yield build.lake.read_table(path, ["sample_id", "kept"], ids), member
+
+    return selection_keeps_the_quotas(parts(), build.read("concepts"))

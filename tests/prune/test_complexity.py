@@ -3,16 +3,17 @@
 import numpy as np
 import pytest
 
-from assets.prune.complexity import complexity, isolation, shares, spread
+from assets.clusters.assign import distance_sums
+from assets.prune.complexity import complexity, isolation, shares
 
 RIGHT_ANGLES = np.array([[1, 0], [0, 1], [-1, 0]], np.float32)
 """East, north, west: neighbors at distance 1, east and west at distance 2."""
 
 
 def test_spread_is_the_size_and_mean_distance_of_each_concept_and_nan_where_it_is_empty():
-    size, d_intra = spread(np.array([0, 0, 2]), np.array([0.1, 0.3, 0.5], np.float32), 4)
-    assert size.tolist() == [2, 0, 1, 0]
-    np.testing.assert_allclose(d_intra, [0.2, np.nan, 0.5, np.nan], atol=1e-7)
+    sums = distance_sums(np.array([0, 0, 2]), np.array([0.1, 0.3, 0.5], np.float32), 4)
+    assert sums.size.tolist() == [2, 0, 1, 0]
+    np.testing.assert_allclose(sums.mean(), [0.2, np.nan, 0.5, np.nan], atol=1e-7)
 
 
 def test_isolation_is_the_mean_distance_to_the_nearest_other_centroids():
@@ -76,3 +77,15 @@ def test_a_colder_softmax_gives_more_to_the_complex():
 def test_a_temperature_that_is_not_positive_is_an_error(temperature):
     with pytest.raises(ValueError, match="prune.temperature is .* must be above 0"):
         shares(np.zeros(1), np.ones(1), temperature)
+
+
+@pytest.mark.parametrize("temperature", [1e-300, 1e300, 5e-324])
+def test_the_tiniest_and_the_hugest_temperature_have_shares(temperature):
+    found = shares(np.array([0.1, 0.4, 0.4]), np.array([5, 5, 5]), temperature)
+    np.testing.assert_allclose(found, [0, 0.5, 0.5] if temperature < 1 else [1 / 3] * 3)
+
+
+def test_a_complexity_that_is_no_number_is_an_error_that_names_the_concept():
+    with pytest.raises(ValueError, match="complexity of concept 2 is inf"):
+        shares(np.array([0.1, 0.2, np.inf]), np.array([1, 0, 1]), 0.5)
+    assert shares(np.array([0.1, np.inf]), np.array([1, 0]), 0.5).tolist() == [1, 0]

@@ -121,8 +121,8 @@ def test_a_floor_above_its_concept_is_an_error():
         quotas(np.array([1.0]), ints(2), 2, ints(3))
 
 
-def test_budgets_round_half_up():
-    assert [budget(n, 0.5) for n in (4, 5, 6, 7)] == [2, 3, 3, 4]
+def test_budgets_round_half_to_even():
+    assert [budget(n, 0.5) for n in (4, 5, 6, 7)] == [2, 2, 3, 4]
     assert budget(100, 0.29) == 29  # in floating point 28.999999999999996
     assert budget(7, 1) == 7
     assert budget(0, 0.5) == 0

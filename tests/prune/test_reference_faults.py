@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from assets.clusters.assign import distance_sums
 from assets.prune.checks import selection_keeps_the_quotas
 from assets.prune.complexity import complexity, product, shares
 from assets.prune.concepts import QuotaSettings, concepts
@@ -87,7 +88,8 @@ def test_keep_is_the_share_that_stays_not_the_share_that_goes():
 
 def test_the_budget_follows_the_decimals_of_the_recipe():
     # In binary 0.285 * 100 is 28.499999999999996 and 0.07 * 50 is 3.5000000000000004.
-    assert budget(100, 0.285) == 29
+    assert budget(1000, 0.2855) == 286  # half to even; in binary 285.49999999999994
+    assert budget(100, 0.285) == 28
     assert budget(50, 0.07) == 4
     assert budget(10**15 + 1, 0.1) == 10**14
 
@@ -152,7 +154,7 @@ def test_a_concept_that_the_table_lacks_and_a_distance_that_is_no_number_are_err
 
 def test_a_kept_sample_without_a_concept_fails_the_check():
     decision = select(member([0, 0], [0.1, 0.2]), cluster(1))
-    held, said = selection_keeps_the_quotas(decision, member([0], [0.1]), cluster(1))
+    held, said = selection_keeps_the_quotas([(decision, member([0], [0.1]))], cluster(1))
     assert not held
     assert "1 samples are kept, but only 0 of them belong to a concept" in said
 
@@ -162,8 +164,8 @@ def test_the_order_of_members_changes_no_byte_of_the_concepts():
     concept, distance = rng.integers(0, 5, 4000), rng.random(4000).astype(np.float32)
     order = rng.permutation(4000)
     centers, settings = np.eye(5, dtype=np.float32), QuotaSettings(0.3, temperature=0.05)
-    assert concepts(concept[order], distance[order], centers, settings).equals(
-        concepts(concept, distance, centers, settings)
+    assert concepts(distance_sums(concept[order], distance[order], 5), centers, settings).equals(
+        concepts(distance_sums(concept, distance, 5), centers, settings)
     )
 
 
