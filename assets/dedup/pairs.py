@@ -129,7 +129,7 @@ class NearVectors:
         """Near pairs that the cells of a group see: the first of `before`, the second of `after`; None is all."""
         store = self.store
         visits = store.visits(group)
-        fast = screen(store.dims, min(len(store.number), LONG))
+        fast = screen(store.dims, len(store.number))
         among = before is after
         for cells, guests in _runs(store, group, visits):
             every = _side(fast, store.number[guests], store.take(guests))
@@ -156,22 +156,23 @@ class NearVectors:
                 if directed or a is b:
                     first = one < two
                     p, q, one, two = p[first], q[first], one[first], two[first]
-                cosine = cosines(a.unit, b.unit, p, q)
+                cosine = cosines(a.unit, b.unit, a.rows[p], b.rows[q])
                 near = cosine > self.threshold
                 yield _as_pairs(np.minimum(one, two)[near], np.maximum(one, two)[near], cosine[near])
 
 
 @dataclass(frozen=True)
 class _Side:
-    """Some vectors: their numbers, unit rows, and these as the screen takes them."""
+    """Some vectors: their numbers, unit rows and which of these they are, and the rows as the screen takes them."""
 
     number: np.ndarray
     unit: np.ndarray
+    rows: np.ndarray
     packed: Any
 
-    def at(self, rows: np.ndarray) -> _Side:
+    def at(self, some: np.ndarray) -> _Side:
         """Some of them."""
-        return _Side(self.number[rows], self.unit[rows], self.packed[rows])
+        return _Side(self.number[some], self.unit, self.rows[some], self.packed[some])
 
     def only(self, mask: np.ndarray | None) -> _Side:
         """Those whose number is in a mask; all of them without one."""
@@ -180,7 +181,7 @@ class _Side:
 
 def _side(fast: Screen, number: np.ndarray, vectors: np.ndarray) -> _Side:
     unit = unit_rows(vectors)
-    return _Side(number, unit, fast.pack(unit))
+    return _Side(number, unit, np.arange(len(unit)), fast.pack(unit))
 
 
 def _runs(store: Store, group: int, visits: Visits) -> Iterator[tuple[range, np.ndarray]]:
