@@ -11,9 +11,10 @@ import numpy as np
 
 from assets.dedup.cover import Best
 from assets.dedup.store import Store
-from assets.dedup.vectors import cosines, screen, unit_rows
+from assets.dedup.vectors import Screen, cosines, screen, unit_rows
 
-TILE = 1024
+TILE = 512
+"""Rows of a tile: few, so that little above the diagonal is taken twice."""
 
 
 def semdedup(store: Store, threshold: float) -> tuple[np.ndarray, Best]:
@@ -23,27 +24,42 @@ def semdedup(store: Store, threshold: float) -> tuple[np.ndarray, Best]:
         store: vectors in cells.
         threshold: cosine; above it a vector is a copy.
     """
-    n = len(store.number)
-    best = Best(n)
+    best = Best(len(store.number))
+    fast = screen(store.dims, len(store.number))
     for cell in range(store.cells):
         first, last = int(store.start[cell]), int(store.start[cell + 1])
         unit, number = unit_rows(store.read(first, last)), store.number[first:last]
-        center = unit_rows(unit.sum(axis=0, keepdims=True, dtype=np.float64)) if len(unit) > 1 else unit
-        cosine = cosines(unit, center, np.arange(len(unit)), np.zeros(len(unit), np.int64))
-        order = np.lexsort((number, cosine))
-        _offer(unit[order], number[order], threshold, best)
+        later, earlier, cosine = copies(unit, farthest_first(unit, number), threshold, fast)
+        best.offer(number[later], number[earlier], cosine)
     return best.other < 0, best
 
 
-def _offer(unit: np.ndarray, number: np.ndarray, threshold: float, best: Best) -> None:
-    """Offer to each vector of a cell, in the published order, the earlier ones that it is near to."""
-    fast = screen(unit.shape[1], len(unit))
-    packed = fast.pack(unit)
+def farthest_first(unit: np.ndarray, number: np.ndarray) -> np.ndarray:
+    """Rows of a cell by their distance to its centroid, farthest first, ties to the lower number."""
+    center = unit_rows(unit.sum(axis=0, keepdims=True, dtype=np.float64)) if len(unit) > 1 else unit
+    cosine = cosines(unit, center, np.arange(len(unit)), np.zeros(len(unit), np.int64))
+    return np.lexsort((number, cosine))
+
+
+def copies(
+    unit: np.ndarray, order: np.ndarray, threshold: float, fast: Screen
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pairs of a cell above the threshold: row that comes later in `order`, row that comes earlier, cosine.
+
+    Args:
+        unit: (n, d) float32 unit rows.
+        order: (n,) rows in the order in which they are looked at.
+        threshold: cosine.
+        fast: takes products of these rows.
+    """
+    packed = fast.pack(unit[order])
+    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     for i in range(0, len(unit), TILE):
-        for j in range(i, len(unit), TILE):
-            p, q = fast.above(packed[i : i + TILE], packed[j : j + TILE], threshold)
-            p, q = p + i, q + j
-            p, q = p[p < q], q[p < q]
-            cosine = cosines(unit, unit, p, q)
-            near = cosine > threshold
-            best.offer(number[q[near]], number[p[near]], cosine[near])
+        # One row of tiles, from its own diagonal on: each pair once.
+        p, q = fast.above(packed[i : i + TILE], packed[i:], threshold)
+        p, q = p[p < q], q[p < q]
+        later, earlier = order[q + i], order[p + i]
+        cosine = cosines(unit, unit, later, earlier)
+        near = cosine > threshold
+        found.append((later[near], earlier[near], cosine[near]))
+    return tuple(np.concatenate(part) for part in zip(*found, strict=True))  # type: ignore[return-value]
