@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,12 @@ class Plain(click.Group):
         from assets.rights.policy import PolicyError
         from orchestration.manifest import BuildError
         from orchestration.recipe import RecipeError
+        from resources.encoder import EncoderError
         from resources.lake import LakeError
 
         try:
             return super().invoke(ctx)
-        except (RecipeError, LakeError, BuildError, PolicyError, TruthError) as error:
+        except (RecipeError, LakeError, BuildError, PolicyError, TruthError, EncoderError) as error:
             raise click.ClickException(str(error)) from error
 
 
@@ -46,6 +48,7 @@ def main() -> None:
     winnow explain SAMPLE_ID            one sample's whole story
     winnow what-if POLICY               what another policy would let through, or not
     winnow diff BUILD BUILD             what changed between two builds, and why
+    winnow tune RECIPE                  how fast its encoders are here, and with which batch size and threads
 
     The data lies under WINNOW_HOME (default: .winnow in the current folder).
     """
@@ -247,6 +250,28 @@ def verify(recipe: str | None, samples: tuple[int, ...], count: int | None, ever
     click.echo(verifying.count_line(outcomes))
     if not verifying.stands(outcomes):
         sys.exit(1)
+
+
+@main.command()
+@click.argument("recipe", required=False)
+@click.option("--seconds", default=60, show_default=True, type=click.IntRange(1), help="For each encoder, about.")
+def tune(recipe: str | None, seconds: int) -> None:
+    """Measure how fast the encoders of RECIPE are on this machine, and print the best keys to put into it.
+
+    Pictures are made up; nothing is built and no file is changed. Run it while the machine does nothing else.
+    """
+    from orchestration import tuning
+    from orchestration.recipe import load_recipe
+
+    for section, settings in tuning.encoders_of(load_recipe(recipe)).items():
+        trials = tuning.tune(settings, seconds, partial(_tell, section))
+        columns, rows, text = tuning.report(section, settings, trials)
+        _print_table(columns, rows)
+        click.echo(text)
+
+
+def _tell(section: str, text: str) -> None:
+    click.echo(f"{section}: {text}", err=True)
 
 
 @main.command()

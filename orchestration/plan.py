@@ -64,6 +64,7 @@ class Step:
         when: inputs that count only where the step's section asks for them: (step, question about the section).
         observe: what looks at the world outside before the step's work, for the shards of a run together: it adds
             segments, which are inputs.
+        resolve: what replaces names in its section by what they stand for when the build is opened.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Step:
     folder: Callable[[Build], UPath] | None = None
     when: tuple[tuple[str, Callable[[Any], bool]], ...] = ()
     observe: Callable[[Sequence[Work]], None] | None = None
+    resolve: Callable[[Build, Any], Any] | None = None
 
     def inputs(self, config: Any) -> tuple[str, ...]:
         """Steps that it reads under this section of the recipe."""
@@ -174,6 +176,7 @@ class Outcome:
     files: tuple[StoredFile, ...]
     started_at: datetime
     ended_at: datetime
+    notes: Mapping[str, float | str] = field(default_factory=dict)
 
     @property
     def partition(self) -> str | None:
@@ -209,7 +212,8 @@ class Build:
     def config(self, step: Step) -> Any:
         """The step's section of the recipe, as plain values."""
         if step.name not in self._configs:
-            self._configs[step.name] = step.section(self.recipe)
+            section = step.section(self.recipe)
+            self._configs[step.name] = step.resolve(self, section) if step.resolve else section
         return self._configs[step.name]
 
     def shards_of(self, step: Step) -> list[Shard | None]:
@@ -322,7 +326,7 @@ class Build:
             files.append(self.lake.write_table(path, tables[name], work.metadata))
         work.forget_scratch()
         rows = {name: stored.rows or 0 for name, stored in zip(step.tables, files[len(step.blobs) :], strict=True)}
-        return Outcome(step.name, shard, fingerprint, False, rows, tuple(files), started, datetime.now(UTC))
+        return Outcome(step.name, shard, fingerprint, False, rows, tuple(files), started, datetime.now(UTC), work.notes)
 
     def files(self) -> Iterator[tuple[Step, Shard | None, str, UPath]]:
         """Every file of the build: step, shard, table or blob, path; in the order of the steps and shards."""
@@ -353,13 +357,17 @@ def _conformed(name: str, table: Rows) -> Rows:
 
 @dataclass
 class Work:
-    """What a step's function may see: its section of the recipe, its inputs, its shard; nothing else."""
+    """What a step's function may see: its section of the recipe, its inputs, its shard; nothing else.
+
+    Its own to fill: `metadata` is stored in the Parquet files; `notes`, speeds and counts of this run, are only shown.
+    """
 
     build: Build
     step: Step
     shard: Shard | None
     blobs: Mapping[str, UPath]
     metadata: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, float | str] = field(default_factory=dict)
 
     @property
     def config(self) -> Any:

@@ -71,6 +71,30 @@ def kept_by_concept(size: np.ndarray, quota: np.ndarray, order: np.ndarray) -> b
     return _png(figure)
 
 
+def objective(curves: Sequence[tuple[str, np.ndarray]]) -> bytes:
+    """Mean cosine of the training sample by iteration of k-means, a line for each (name, values). PNG bytes."""
+    figure, axes = _figure(7.5, 3.2)
+    for name, values in curves:
+        axes.plot(np.arange(1, len(values) + 1), values, marker="o", markersize=3, label=name)
+    axes.set_xlabel("iteration")
+    axes.set_ylabel("mean cosine to the centroid")
+    axes.legend(frameon=False, fontsize=8)
+    return _png(figure)
+
+
+def sweep(ks: Sequence[int], values: Sequence[float], chosen: int | None) -> bytes:
+    """What several numbers of concepts explain of held-out vectors, over log k; the chosen one is marked. PNG bytes."""
+    figure, axes = _figure(7.5, 3.2)
+    axes.plot(ks, values, color=INK, marker="o", markersize=4)
+    if chosen is not None:
+        axes.axvline(chosen, color=KEPT, linestyle="--", label=f"chosen: {chosen}")
+        axes.legend(frameon=False, fontsize=8)
+    axes.set_xscale("log")
+    axes.set_xlabel("concepts")
+    axes.set_ylabel("mean cosine, held out")
+    return _png(figure)
+
+
 def bars(labels: Sequence[str], values: Sequence[int], unit: str) -> bytes:
     """Horizontal bars with their numbers. PNG bytes."""
     figure, axes = _figure(7.5, 0.34 * max(len(labels), 1) + 1.0)

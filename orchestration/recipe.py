@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from upath import UPath
 
 from resources.lake import sha256_of
@@ -204,8 +213,8 @@ class Pool(Section):
         return self
 
 
-class Embeddings(Section):
-    """Which encoder makes the vectors; any open_clip model, or the embedded one."""
+class EncoderModel(Section):
+    """An encoder: any open_clip model, or the embedded one, and how it runs. All of it decides the bits of a vector."""
 
     kind: Literal["embedded", "open_clip"] = Field("embedded", description="embedded needs no download")
     model: str = Field("lite2_minilm_lit", description="open_clip model name")
@@ -213,12 +222,26 @@ class Embeddings(Section):
     revision: str | None = Field(None, description="revision of the weights")
     weights_sha256: str | None = Field(None, pattern="^[0-9a-fA-F]{64}$", description="hash that the weights must have")
     license: str | None = Field(None, description="SPDX id of the weights")
-    precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="precision of the towers")
-    device: str = Field("cpu", description="cpu, cuda, cuda:0 …")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "fp32", description="precision of the towers; auto is bf16 where the device computes in it, else fp32"
+    )
+    device: str = Field("cpu", pattern="^(cpu|cuda(:[0-9]+)?)$", description="cpu, cuda, cuda:0 …")
     batch_size: int = Field(32, ge=1, le=4096, description="images per batch; batches are padded to this shape")
     threads: int = Field(2, ge=1, le=256, description="threads of the towers")
     resize_mode: Literal["longest", "shortest"] | None = Field(
         None, description="longest pads to a square, shortest crops one; without it the model's own way"
+    )
+
+
+class Embeddings(EncoderModel):
+    """Which encoder makes the vectors, and which another one those for near-duplicates and concepts."""
+
+    decode_threads: int = Field(
+        2, ge=1, le=256, description="threads that decode and resize pictures while the towers compute; decides no bit"
+    )
+    concepts: EncoderModel | None = Field(
+        None,
+        description="a second encoder, whose image vectors serve near-duplicates and concepts in place of the first's",
     )
 
 
@@ -264,14 +287,30 @@ class Diversify(Section):
     threads: int = Field(2, ge=1, le=256, description="threads of k-means for the cells; part of what makes it repeat")
 
 
+def _number_of_concepts(value: Any) -> Any:
+    if value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+        return value
+    raise ValueError("must be a whole number, at least 1, or auto")
+
+
 class Clusters(Section):
     """Concepts: spherical k-means on the survivors."""
 
-    k: int = Field(500, ge=1, description="number of concepts")
-    iterations: int = Field(20, ge=1, description="iterations of k-means")
+    k: Annotated[int | Literal["auto"], PlainValidator(_number_of_concepts)] = Field(
+        500, description="number of concepts; auto takes the knee of what several numbers explain of held-out vectors"
+    )
+    sweep: list[Annotated[int, Field(ge=1, le=100_000)]] = Field(
+        default_factory=list, description="numbers of concepts to try and report; without them auto tries seven"
+    )
+    iterations: int = Field(20, ge=1, description="iterations of k-means at most")
+    tolerance: float = Field(
+        1e-4, ge=0, lt=1, description="stop when an iteration takes less than this share of what the mean cosine lacks"
+    )
     points_per_centroid: int = Field(256, ge=1, description="size of the training sample, times k")
+    warm_start: str | None = Field(
+        None, description="build id, or name of another recipe, to start from its centroids and keep its concept ids"
+    )
     seed: Seed = Field(0, description="seed of sample and start")
-    threads: int = Field(2, ge=1, le=256, description="threads of k-means; part of what makes it repeat")
 
 
 class Prune(Section):

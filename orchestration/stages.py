@@ -63,6 +63,7 @@ def stage(
     folder: Callable[[Build], UPath] | None = None,
     when: Mapping[str, Callable[[Any], bool]] | None = None,
     observe: Callable[[Sequence[Work]], None] | None = None,
+    resolve: Callable[[Build, Any], Any] | None = None,
 ) -> Callable[[Compute], dg.AssetsDefinition]:
     """Turn a function over tables into a step of the plan and an asset of the graph; see `Step` for the arguments."""
 
@@ -70,7 +71,7 @@ def stage(
         name = compute.__name__
         step = Step(
             name, group, tuple(tables), tuple(reads), section, tuple(code), tuple(libraries), per_shard, compute,
-            tuple(blobs), prepare is not None, folder, tuple((when or {}).items()), observe,
+            tuple(blobs), prepare is not None, folder, tuple((when or {}).items()), observe, resolve,
         )  # fmt: skip
         STEPS[name] = step
 
@@ -173,6 +174,7 @@ def _metadata(build: Build, step: Step, outcomes: Sequence[Outcome]) -> dict[str
         "recipe": dg.MetadataValue.json(build.config(step)),
     }
     if len(outcomes) == 1:
+        metadata |= outcomes[0].notes
         path = build.path(step, outcomes[0].shard, step.tables[0])
         metadata["first rows"] = dg.MetadataValue.md(_preview(build.lake.read_table([path])))
     return metadata

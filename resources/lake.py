@@ -110,8 +110,9 @@ class Lake:
                     if writer is None:
                         names = group.schema.names
                         writer = pq.ParquetWriter(
-                            stream, group.schema, compression="zstd", compression_level=3, store_schema=True
-                        )
+                            stream, group.schema, compression="zstd", compression_level=3, store_schema=True,
+                            **_encodings(group.schema),
+                        )  # fmt: skip
                         stack.enter_context(writer)
                     writer.write_table(group, row_group_size=ROWS_PER_GROUP)
                     rows += group.num_rows
@@ -253,6 +254,22 @@ def _in_row_groups(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
         waiting, held = [whole.slice(held - rest)], rest
     if waiting and (held or not given):
         yield pa.concat_tables(waiting)
+
+
+def _encodings(schema: pa.Schema) -> dict[str, Any]:
+    """Vectors byte by byte: their numbers hardly repeat, and a dictionary of them takes three times as long to read."""
+    vectors = [
+        field.name
+        for field in schema
+        if pa.types.is_fixed_size_list(field.type) and pa.types.is_floating(field.type.value_type)
+    ]
+    if not vectors:
+        return {}
+    others = [name for name in schema.names if name not in vectors]
+    return {
+        "use_dictionary": others,
+        "column_encoding": {f"{name}.list.element": "BYTE_STREAM_SPLIT" for name in vectors},
+    }
 
 
 def _between(file: pq.ParquetFile, columns: Sequence[str] | None, low: int, high: int) -> pa.Table:

@@ -21,7 +21,7 @@ from assets.captions.rows import join_captions
 from assets.captions.tagger import TaggerSettings, load_vocabulary, synthetic_rows, tag, tagger_id
 from assets.captions.terms import carry_terms, refusals, terms_of, writers_of
 from assets.embeddings.cache import as_column, as_matrix
-from assets.embeddings.stage import encoder_settings
+from assets.embeddings.stage import concept_settings, encoder_settings
 from assets.pool.scores import Scorers
 from assets.pool.scores import agents as scorers_of
 from assets.pool.sets import Chosen
@@ -35,7 +35,7 @@ from orchestration.plan import Build, Work
 from orchestration.recipe import Recipe
 from orchestration.stages import check, done_shards, stage
 from resources.agents import Agent
-from resources.encoder import EncoderSettings, LazyEncoder, lazy_encoder
+from resources.encoder import EncoderSettings, LazyEncoder, identify_encoder, lazy_encoder
 from resources.language_model import LanguageModel, LanguageModelSettings, load_language_model
 
 MODEL_KEYS = (
@@ -78,7 +78,8 @@ def vocabulary(work: Work) -> Mapping[str, pa.Table]:
 def _models(recipe: Recipe) -> object:
     fusion = recipe.captions.fusion.model_dump(include=set(MODEL_KEYS))
     filters = [[rule.name, dict(rule.limits)] for rule in chosen_filters(recipe.pool.model_dump())]
-    return {"encoder": encoder_settings(recipe), "fusion": fusion, "filters": filters}
+    encoders = {"encoder": encoder_settings(recipe), "concepts": concept_settings(recipe)}
+    return {**encoders, "fusion": fusion, "filters": filters}
 
 
 @stage(
@@ -103,7 +104,7 @@ def agents(work: Work) -> Mapping[str, pa.Table]:
     scorers = scorers_of([Chosen(*rule) for rule in work.config["filters"]], Scorers.with_threads(1))
     program = importlib.metadata.version("winnow")
     found = [
-        Agent(encoder.id, "encoder", encoder.name, encoder.revision, encoder.weights_sha256, encoder.license, "none"),
+        *_encoder_agents(work),
         Agent(tagger, "captioner", "zero-shot tags", encoder.revision, encoder.weights_sha256, encoder.license, "none"),
         *scorers,
         Agent("winnow", "program", "winnow", program, None, "Apache-2.0", "none"),
@@ -117,6 +118,16 @@ def agents(work: Work) -> Mapping[str, pa.Table]:
         )  # fmt: skip
     rows = [asdict(agent) for agent in sorted(found, key=lambda agent: agent.agent_id)]
     return {"agent": pa.Table.from_pylist(rows, TABLES["agent"].schema)}
+
+
+def _encoder_agents(work: Work) -> list[Agent]:
+    """The recipe's encoders: one, or two where another one makes the vectors of concepts; the same weights once."""
+    settings = [EncoderSettings(**found) for found in (work.config["encoder"], work.config["concepts"]) if found]
+    encoders = {agent.id: agent for agent in map(identify_encoder, settings)}
+    return [
+        Agent(agent.id, "encoder", agent.name, agent.revision, agent.weights_sha256, agent.license, "none")
+        for agent in encoders.values()
+    ]
 
 
 @stage(

@@ -74,8 +74,8 @@ def assign(vectors: np.ndarray, centroids: np.ndarray) -> tuple[np.ndarray, np.n
     return concept, distance
 
 
-def members(sample_id: np.ndarray, vectors: np.ndarray, centroids: np.ndarray) -> pa.Table:
-    """Table `cluster_member`, by sample_id; arguments as for `assign`."""
+def members(sample_id: np.ndarray, vectors: np.ndarray, centroids: np.ndarray, cluster_id: np.ndarray) -> pa.Table:
+    """Table `cluster_member` of some samples, in their order; `cluster_id` says the ids of the (k, d) centroids."""
     concept, distance = assign(vectors, centroids)
-    table = pa.table({"sample_id": np.asarray(sample_id, np.uint64), "cluster_id": concept, "distance": distance})
-    return table.sort_by("sample_id")
+    ids = np.asarray(cluster_id, np.uint32)[concept]
+    return pa.table({"sample_id": np.asarray(sample_id, np.uint64), "cluster_id": ids, "distance": distance})

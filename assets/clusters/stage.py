@@ -2,79 +2,151 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
+from assets.clusters import report
 from assets.clusters.assign import members
-from assets.clusters.kmeans import train_centroids
+from assets.clusters.kmeans import Training, take_sample, training_ids
+from assets.clusters.stable import stable_ids
+from assets.clusters.sweep import candidates, choose, kmeans_table, sweep_k
 from assets.embeddings.cache import as_matrix
-from assets.provenance.decisions import kept_ids
-from orchestration.plan import Build, Work
+from orchestration.earlier import earlier_file
+from orchestration.plan import Build, Rows, Work
 from orchestration.recipe import Recipe
 from orchestration.stages import check, stage
+from resources.encoder.batches import ahead
+
+HELD_OUT = 8192
+"""Vectors that numbers of concepts are held against; no more than a tenth of the pool."""
 
 
-def _section(recipe: Recipe) -> object:
-    return recipe.clusters.model_dump()
+def _section(recipe: Recipe) -> dict[str, Any]:
+    return {**recipe.clusters.model_dump(), **_survivors_from(recipe)}
 
 
-def _nothing(recipe: Recipe) -> None:
-    return None
+def _survivors_from(recipe: Recipe) -> dict[str, Any]:
+    return {"diversified": recipe.diversify is not None}
+
+
+def _resolved(build: Build, section: dict[str, Any]) -> dict[str, Any]:
+    """The section with the earlier build's centroids, by their file and hash, in the place of the build's name."""
+    name = section["warm_start"]
+    return {**section, "warm_start": earlier_file(build, name, "clusters.warm_start", "centroid") if name else None}
+
+
+def _diversified(section: dict[str, Any]) -> bool:
+    return bool(section["diversified"])
 
 
 @stage(
     group="clusters",
-    tables=["centroid"],
-    reads=["embeddings", "dedup"],
+    tables=["centroid", "kmeans"],
+    reads=["embeddings", "dedup", "diversify"],
     section=_section,
-    code=["assets.clusters.kmeans"],
-    libraries=["faiss-cpu", "numpy"],
-    kinds={"parquet", "faiss"},
+    resolve=_resolved,
+    code=["assets.clusters.kmeans", "assets.clusters.sweep", "assets.clusters.stable"],
+    libraries=["numpy", "scipy"],
+    when={"diversify": _diversified},
+    show=report.training,
 )
-def centroids(work: Work) -> Mapping[str, pa.Table]:
-    """Spherical k-means over all shards, on a seeded training sample of the survivors."""
-    rows = survivors(work)
-    config = {**work.config}
-    found = train_centroids(as_matrix(rows["image_raw"]), rows["sample_id"].to_numpy(), **config)
-    flat = pa.array(found.vectors.ravel(), pa.float32())
-    vectors = pa.FixedSizeListArray.from_arrays(flat, found.vectors.shape[1])
-    return {"centroid": pa.table({"cluster_id": np.arange(len(found.vectors), dtype=np.uint32), "vector": vectors})}
+def centroids(work: Work) -> Mapping[str, Rows]:
+    """Spherical k-means on a seeded training sample of all survivors, which are read shard by shard.
+
+    Several numbers of concepts where the recipe asks for a sweep or for `k: auto`; from the centroids of an earlier
+    build where it names one, and then concepts keep their ids.
+    """
+    config = work.config
+    survivors = sum(int(pc.sum(part["kept"]).as_py() or 0) for part in work.each(*_decided(work), ["kept"]))
+    ks = candidates(config["k"], config["sweep"], survivors)
+    held = min(HELD_OUT, survivors // 10) if len(ks) > 1 else 0
+    size = ks[-1] * config["points_per_centroid"]
+    ids = training_ids(_kept_ids(work), held + size, config["seed"])
+    sample = take_sample(_vectors(work), ids)
+    start = _earlier(work)
+    training = Training(config["seed"], config["iterations"], config["tolerance"])
+    tried = sweep_k(
+        sample[held:], sample[:held], ks, config["points_per_centroid"], training, start[1] if start else None
+    )
+    chosen = choose(tried, config["k"])
+    found = chosen.centroids.vectors
+    names = stable_ids(found, start[1], start[0]) if start else np.arange(len(found))
+    order = np.argsort(names)
+    flat = pa.array(found[order].ravel(), pa.float32())
+    vectors = pa.FixedSizeListArray.from_arrays(flat, found.shape[1])
+    table = pa.table({"cluster_id": names[order].astype(np.uint32), "vector": vectors})
+    return {"centroid": table, "kmeans": kmeans_table(tried, chosen)}
 
 
 @stage(
     group="clusters",
     tables=["cluster_member"],
-    reads=["embeddings", "dedup", "centroids"],
-    section=_nothing,
+    reads=["embeddings", "dedup", "diversify", "centroids"],
+    section=_survivors_from,
     code=["assets.clusters.assign"],
     libraries=["numpy"],
+    when={"diversify": _diversified},
     per_shard=True,
 )
-def membership(work: Work) -> Mapping[str, pa.Table]:
+def membership(work: Work) -> Mapping[str, Rows]:
     """Every survivor's nearest concept, and how far it lies from it."""
-    rows = survivors(work)
-    centers = as_matrix(work.read("centroids")["vector"])
-    dims = centers.shape[1]
-    vectors = as_matrix(rows["image_raw"]) if rows.num_rows else np.empty((0, dims), np.float16)
-    return {"cluster_member": members(rows["sample_id"].to_numpy(), vectors, centers)}
+    centroid = work.read("centroids")
+    centers, names = as_matrix(centroid["vector"]), centroid["cluster_id"].to_numpy()
+    return {"cluster_member": (members(ids, vectors, centers, names) for ids, vectors in _own_vectors(work))}
 
 
-def survivors(work: Work) -> pa.Table:
-    """sample_id and raw vector of what dedup kept: of this shard, or of all."""
-    rows = work.read("embeddings", "embedding", ["sample_id", "image_raw"])
-    return rows.filter(pc.is_in(rows["sample_id"], pa.array(kept_ids(work.read("dedup", "decision"))))).sort_by(
-        "sample_id"
-    )
+def _decided(work: Work) -> tuple[str, str]:
+    """The step and table that say which samples are left."""
+    return ("diversify" if work.config["diversified"] else "dedup"), "decision"
+
+
+def _kept_ids(work: Work) -> Iterator[np.ndarray]:
+    for part in work.each(*_decided(work), ["sample_id", "kept"]):
+        yield part["sample_id"].filter(part["kept"]).to_numpy()
+
+
+def _vectors(work: Work) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Ids and vectors of all samples, whether or not they are left; a thread reads ahead."""
+    for part in ahead(work.each("embeddings", "embedding", ["sample_id", "image_raw"])):
+        yield part["sample_id"].to_numpy(), as_matrix(part["image_raw"])
+
+
+def _own_vectors(work: Work) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Ids and vectors of this shard's samples that are left."""
+    decision = work.read_own(*_decided(work), ["sample_id", "kept"])
+    kept = decision["sample_id"].filter(decision["kept"]).combine_chunks()
+    for part in ahead(work.each("embeddings", "embedding", ["sample_id", "image_raw"])):
+        left = part.filter(pc.is_in(part["sample_id"], kept))
+        if left.num_rows:
+            yield left["sample_id"].to_numpy(), as_matrix(left["image_raw"])
+
+
+def _earlier(work: Work) -> tuple[np.ndarray, np.ndarray] | None:
+    """Ids and vectors of the centroids that the recipe starts from."""
+    start = work.config["warm_start"]
+    if start is None:
+        return None
+    table = pq.read_table((work.build.lake.home / start["uri"]).open("rb"))
+    return table["cluster_id"].to_numpy(), as_matrix(table["vector"])
 
 
 @check(membership, "every_survivor_has_a_concept")
 def every_survivor_has_a_concept(build: Build) -> tuple[bool, str]:
-    """Each sample that dedup kept belongs to one concept."""
+    """Each sample that is left belongs to one concept."""
     if not all(build.done(build.steps["membership"], shard) for shard in build.snapshot.shards):
         return True, "not all shards are assigned yet"
-    kept = kept_ids(build.read("dedup", "decision")).tolist()
-    assigned = sorted(build.read("membership")["sample_id"].to_pylist())
-    return kept == assigned, f"{len(kept)} samples kept, {len(assigned)} assigned"
+    total = 0
+    for shard in build.snapshot.shards:
+        work = Work(build, build.steps["membership"], shard, {})
+        decision = work.read_own(*_decided(work), ["sample_id", "kept"])
+        kept = decision["sample_id"].filter(decision["kept"])
+        assigned = build.read("membership", columns=["sample_id"], shard=shard)["sample_id"]
+        if not np.array_equal(kept.to_numpy(), assigned.to_numpy()):
+            return False, f"shard {shard.label}: {len(kept)} samples are left, {len(assigned)} assigned, not the same"
+        total += len(kept)
+    return True, f"{total} samples are left and assigned"

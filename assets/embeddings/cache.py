@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
 
@@ -13,6 +13,9 @@ import pyarrow.parquet as pq
 
 ENCODER = "winnow.encoder"
 """Parquet key-value metadata of a file of table `embedding`: the key of the encoder that made its vectors."""
+
+CONCEPTS = "winnow.encoder.concepts"
+"""The same for the encoder that made `image_raw`, where that is a second one; without it, it was the first."""
 
 UNIT = 2e-3
 """How far from 1 the length of a unit vector may lie once its components are float16."""
@@ -27,78 +30,108 @@ class File(Protocol):
 
 @dataclass
 class Found:
-    """Vectors by content key, as stored: float16, read-only."""
+    """Vectors by content key, as stored: float16, read-only. One picture's two vectors may come from two encoders."""
 
-    images: dict[bytes, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    images: dict[bytes, np.ndarray] = field(default_factory=dict)
+    raws: dict[bytes, np.ndarray] = field(default_factory=dict)
     texts: dict[bytes, np.ndarray] = field(default_factory=dict)
+
+    def has(self, image: bytes, text: bytes) -> bool:
+        """Is every vector of a sample with that picture and that text there?"""
+        return image in self.images and image in self.raws and text in self.texts
 
 
 @dataclass(frozen=True)
 class VectorCache:
-    """Earlier files of table `embedding`, of which those by the same encoder are asked.
+    """Earlier files of table `embedding`, of which the columns by the same encoder are asked.
 
     Attributes:
         files: Parquet files, in any order.
-        key: of the encoder; files with another one, or none, are passed over.
+        key: of the encoder of `image` and `text`; files with another one, or none, are passed over.
+        raw_key: of the encoder of `image_raw`; None where that is the first one.
     """
 
     files: Sequence[File]
     key: str
+    raw_key: str | None = None
 
     def lookup(self, images: Iterable[bytes], texts: Iterable[bytes]) -> Found:
         """Vectors of images and texts given by SHA-256; what no file has is missing in the answer.
 
         A file that cannot be read, or whose vectors are not unit length, gives nothing: the vectors are then computed.
         """
-        wanted_images, wanted_texts, found = set(images), set(texts), Found()
+        pictures, found = set(images), Found()
+        wanted = {
+            "image": (pictures, found.images),
+            "image_raw": (pictures, found.raws),
+            "text": (set(texts), found.texts),
+        }
         for file in self.files:
-            if not wanted_images and not wanted_texts:
+            missing = {column: keys - vectors.keys() for column, (keys, vectors) in wanted.items()}
+            if not any(missing.values()):
                 break
             try:
                 with file.open("rb") as stream:
-                    _collect(stream, self.key, wanted_images, wanted_texts, found)
+                    self._collect(stream, {c: (keys, wanted[c][1]) for c, keys in missing.items() if keys})
             except (OSError, pa.ArrowInvalid):
                 continue
-            wanted_images -= found.images.keys()
-            wanted_texts -= found.texts.keys()
         return found
 
-    def dims(self) -> tuple[int, int] | None:
-        """Length of projected and of raw vectors, from the first file by this encoder; None if there is none."""
+    def dims(self) -> tuple[int | None, int | None]:
+        """Length of projected and of raw vectors, from the first file by their encoder; None where there is none."""
+        lengths: dict[str, int] = {}
         for file in self.files:
+            if len(lengths) == 2:
+                break
             try:
                 with file.open("rb") as stream:
                     schema = pq.read_schema(stream)
             except (OSError, pa.ArrowInvalid):
                 continue
-            if _is_by(schema, self.key):
-                return schema.field("image").type.list_size, schema.field("image_raw").type.list_size
-        return None
+            for column in self._columns(schema) & {"image", "image_raw"}:
+                lengths.setdefault(column, schema.field(column).type.list_size)
+        return lengths.get("image"), lengths.get("image_raw")
+
+    def _columns(self, schema: pa.Schema) -> set[str]:
+        """Columns of a file that this cache's encoders made."""
+        metadata = schema.metadata or {}
+        key = metadata.get(ENCODER.encode())
+        raw_key = metadata.get(CONCEPTS.encode(), key)
+        ours = {"image", "text"} if key == self.key.encode() else set()
+        return ours | ({"image_raw"} if raw_key == (self.raw_key or self.key).encode() else set())
+
+    def _collect(self, stream: BinaryIO, wanted: Mapping[str, tuple[set[bytes], dict[bytes, np.ndarray]]]) -> None:
+        """Add what one file has; row groups without a wanted key are not read beyond their key columns.
+
+        Args:
+            stream: the file.
+            wanted: for each column the keys that are missing, and where their vectors go.
+        """
+        file = pq.ParquetFile(stream)
+        columns = self._columns(file.schema_arrow) & wanted.keys()
+        if not columns:
+            return
+        content = sorted({_key_of(column) for column in columns})
+        for group in range(file.metadata.num_row_groups):
+            keys = {name: values.to_pylist() for name, values in _read(file, group, content).items()}
+            for column in sorted(columns):
+                missing, found = wanted[column]
+                rows = _first_rows(keys[_key_of(column)], missing - found.keys())
+                if not rows:
+                    continue
+                for sha256, vector in zip(rows, _vectors(file, group, column, rows.values()), strict=True):
+                    if _is_unit(vector):
+                        found[sha256] = vector
 
 
-def _is_by(schema: pa.Schema, key: str) -> bool:
-    return (schema.metadata or {}).get(ENCODER.encode()) == key.encode()
+def _key_of(column: str) -> str:
+    """The column that holds the content key of a column of vectors."""
+    return "text_sha256" if column == "text" else "image_sha256"
 
 
-def _collect(stream: BinaryIO, key: str, images: set[bytes], texts: set[bytes], found: Found) -> None:
-    """Add what one file has; row groups without a wanted key are not read beyond their key columns."""
-    file = pq.ParquetFile(stream)
-    if not _is_by(file.schema_arrow, key):
-        return
-    for group in range(file.metadata.num_row_groups):
-        keys = file.read_row_group(group, columns=["image_sha256", "text_sha256"])
-        image_keys, text_keys = keys["image_sha256"].to_pylist(), keys["text_sha256"].to_pylist()
-        new_images = _first_rows(image_keys, images - found.images.keys())
-        new_texts = _first_rows(text_keys, texts - found.texts.keys())
-        if new_images:
-            projected, raw = (_vectors(file, group, column, new_images.values()) for column in ("image", "image_raw"))
-            for sha256, a, b in zip(new_images, projected, raw, strict=True):
-                if _is_unit(a) and _is_unit(b):
-                    found.images[sha256] = (a, b)
-        if new_texts:
-            for sha256, vector in zip(new_texts, _vectors(file, group, "text", new_texts.values()), strict=True):
-                if _is_unit(vector):
-                    found.texts[sha256] = vector
+def _read(file: pq.ParquetFile, group: int, columns: Sequence[str]) -> dict[str, pa.ChunkedArray]:
+    table = file.read_row_group(group, columns=list(columns))
+    return {name: table[name] for name in columns}
 
 
 def _first_rows(keys: Sequence[bytes], wanted: set[bytes]) -> dict[bytes, int]:

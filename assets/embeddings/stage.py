@@ -3,35 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.crawl.images import read_members
-from assets.embeddings.cache import ENCODER, VectorCache
+from assets.embeddings.cache import VectorCache
 from assets.embeddings.checks import unit_and_finite
-from assets.embeddings.embed import EmbedSettings, embed_shard
+from assets.embeddings.embed import EmbedSettings, embed_shard, metadata_of
+from assets.embeddings.watch import Watch
 from assets.pool.agreement import agreement as agreed
 from assets.pool.sets import Chosen, similarity_rules
 from assets.pool.stage import chosen_filters
 from assets.provenance.decisions import first_failure, kept_ids
+from orchestration import progress
 from orchestration.plan import Build, Work
-from orchestration.recipe import Recipe
+from orchestration.recipe import EncoderModel, Recipe
 from orchestration.stages import check, done_shards, stage
-from resources.encoder import EncoderSettings, lazy_encoder
+from resources.encoder import EncoderSettings, lazy_encoder, resolved
 from resources.lake import local_path
 
 
 def encoder_settings(recipe: Recipe) -> dict[str, Any]:
-    """The part of the recipe that names the encoder."""
-    return recipe.embeddings.model_dump()
+    """The part of the recipe that names the encoder of pictures and texts, with what `precision: auto` is here."""
+    return _settings(recipe.embeddings)
+
+
+def concept_settings(recipe: Recipe) -> dict[str, Any] | None:
+    """The same for the encoder whose vectors serve near-duplicates and concepts; None where the first one's do."""
+    found = recipe.embeddings.concepts
+    if found is None or _settings(found) == encoder_settings(recipe):
+        return None
+    return _settings(found)
+
+
+def _settings(model: EncoderModel) -> dict[str, Any]:
+    return asdict(resolved(EncoderSettings(**model.model_dump(include=set(EncoderModel.model_fields)))))
 
 
 def _section(recipe: Recipe) -> object:
     asked = [rule.limits for rule in similarity_rules(chosen_filters(recipe.pool.model_dump())) if rule.needs == "rank"]
     rank = [asked[0]["negatives"], asked[0]["seed"]] if asked else None
-    return {"encoder": encoder_settings(recipe), "rank": rank}
+    return {"encoder": encoder_settings(recipe), "concepts": concept_settings(recipe), "rank": rank}
 
 
 def _rules(recipe: Recipe) -> object:
@@ -60,18 +75,26 @@ def _rules(recipe: Recipe) -> object:
 def embeddings(work: Work) -> Mapping[str, pa.Table]:
     """Image and text vectors of every candidate, and their cosine.
 
-    Raw trunk features serve clusters and near-duplicates, projected vectors the image-text score. A picture or text
-    that an earlier build embedded with the same encoder is looked up, not computed again; a full hit loads no model.
+    Raw trunk features, of a second encoder where the recipe names one, serve clusters and near-duplicates, projected
+    vectors the image-text score. A picture or text that an earlier build embedded with the same encoder is looked up,
+    not computed again; a full hit loads no model.
     """
     encoder = lazy_encoder(EncoderSettings(**work.config["encoder"]))
-    work.metadata[ENCODER] = encoder.key
+    concepts = lazy_encoder(EncoderSettings(**work.config["concepts"])) if work.config["concepts"] else None
+    work.metadata.update(metadata_of(encoder, concepts))
+    watch = Watch(lambda text: progress.say(work.step.name, text))
+    rank = work.config["rank"]
     embedding, score, decision = embed_shard(
         candidates(work),
         image_reader(work),
         encoder,
-        VectorCache(work.earlier("embedding"), encoder.key),
-        EmbedSettings(tuple(work.config["rank"]) if work.config["rank"] else None),
+        VectorCache(work.earlier("embedding"), encoder.key, concepts.key if concepts else None),
+        # Threads that decode decide no bit, so they are no part of the section, and another number recomputes nothing.
+        EmbedSettings(tuple(rank) if rank else None, decode_threads=work.build.recipe.embeddings.decode_threads),
+        concepts,
+        watch.tell,
     )
+    work.notes.update(watch.notes())
     return {"embedding": embedding, "score": score, "decision": decision}
 
 

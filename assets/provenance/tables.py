@@ -440,7 +440,8 @@ _ALL = [
         (
             "image_raw!",
             VECTOR16,
-            "pooled trunk features before projection, unit length; for clusters and near-duplicates",
+            "pooled trunk features before projection, unit length; of the second encoder where embeddings.concepts names"
+            " one; for clusters and near-duplicates",
         ),
         ("text!", VECTOR16, "projected text vector, unit length"),
     ),
@@ -448,8 +449,27 @@ _ALL = [
         "centroid",
         "concept",
         "cluster_id",
-        ("cluster_id!", U32, "concept, from 0"),
+        (
+            "cluster_id!",
+            U32,
+            "concept; from 0, with gaps where a build started from an earlier one whose concept is gone",
+        ),
         ("vector!", VECTOR32, "unit vector"),
+    ),
+    _table(
+        "kmeans",
+        "iteration of k-means, for every number of concepts that was tried",
+        "k iteration",
+        ("k!", U32, "number of concepts asked for"),
+        ("iteration!", U32, "iteration, from 1"),
+        ("objective!", F64, "mean cosine of the training sample to the nearest centroids of this iteration"),
+        ("moved!", U32, "concepts without members that were then moved to where the sample is served worst"),
+        (
+            "held_out",
+            F64,
+            "mean cosine of vectors that were not trained on; on the last iteration, where several k are tried",
+        ),
+        ("chosen!", BOOL, "True: the build uses this number of concepts"),
     ),
     _table(
         "cluster",

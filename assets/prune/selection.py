@@ -22,7 +22,8 @@ HASH_BITS = 53
 """As many as a float64 holds exactly."""
 COUNTERS = 1 << 25
 """Counters held at a time, of 8 bytes: 256 MiB."""
-DIGIT_BITS = 16
+DIGIT_BITS = 11
+"""Longest digit: more would save a pass, but counters of a few hundred concepts would no longer stay in the cache."""
 ALL_BITS, SIGN = np.uint32(0xFFFFFFFF), np.uint32(0x80000000)
 
 Members = Callable[[Sequence[str]], Iterable[pa.Table]]

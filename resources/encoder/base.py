@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal, Protocol
 
@@ -53,7 +53,8 @@ class EncoderSettings:
         revision: of the weights: for a tag on a model hub the commit to fetch, otherwise a label.
         weights_sha256: hash that the weights must have, hexadecimal; None to take what is there.
         license: SPDX id of the weights.
-        precision: of the towers.
+        precision: of the towers; `auto` stands for bf16 where the device computes in it, else fp32, and is replaced by
+            what it stands for before anything is loaded or named.
         batch_size: every batch is padded to this many rows.
         threads: torch threads while a batch is computed.
         resize_mode: `longest` pads a picture to a square, `shortest` crops one out of it; None is the model's own way.
@@ -66,7 +67,7 @@ class EncoderSettings:
     revision: str | None = None
     weights_sha256: str | None = None
     license: str | None = None
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "fp32"
     batch_size: int = 32
     threads: int = 2
     resize_mode: Literal["longest", "shortest"] | None = None
@@ -83,7 +84,7 @@ class Encoder(Protocol):
     """Two towers. Vectors are unit length; a row that a tower answers with zeros or infinity is NaN throughout.
 
     A vector depends on its picture or text and on the encoder's key alone: not on the other rows of the call, their
-    order or their number.
+    order or their number. `tests/resources/encoder/test_conformance.py` asks all of this of every encoder.
 
     Attributes:
         agent: who it is.
@@ -95,6 +96,19 @@ class Encoder(Protocol):
     agent: Agent
     dim: int
     raw_dim: int
+
+    @property
+    def batch_size(self) -> int:
+        """How many pictures one call of the image tower takes."""
+
+    def prepare(self, image: Image.Image) -> np.ndarray:
+        """A picture as the image tower takes it: (height, width, 3) bytes, of one size. Threads may call it together."""
+
+    def begin_images(self, pixels: np.ndarray) -> Callable[[], tuple[F32, F32]]:
+        """Start on (n, height, width, 3) prepared pictures, n at most `batch_size`; what is returned gives the vectors.
+
+        They are as `encode_images` gives them. On a device of its own the towers compute until somebody asks.
+        """
 
     def encode_images(self, images: Iterable[Image.Image]) -> tuple[F32, F32]:
         """(n, dim) projected and (n, raw_dim) raw vectors of n pictures, which are taken one by one as needed."""
@@ -115,8 +129,11 @@ def encoder_key(agent: Agent, settings: EncoderSettings) -> str:
     Where the weights lie is no part of it, what they are is.
     """
     parts = asdict(settings)
+    if settings.precision == "auto":
+        raise ValueError("an encoder has a key once its precision is resolved; see resources.encoder.devices.resolved")
     for name in ("pretrained", "revision", "weights_sha256", "license", "model"):
         del parts[name]
+    parts["device"] = settings.device.partition(":")[0]  # which of several equal GPUs it was decides nothing
     parts["agent"] = agent.id
     parts["weights"] = agent.weights_sha256.hex()
     parts["versions"] = {name: importlib.metadata.version(name) for name in LIBRARIES}

@@ -19,6 +19,7 @@ from resources.encoder.base import (
     hash_of_files,
     make_agent,
 )
+from resources.encoder.devices import torch_device
 from resources.encoder.efficientnet_lite import to_timm
 from resources.encoder.open_clip_encoder import OpenClipEncoder
 from resources.encoder.package_weights import PackageFile, weights_hash
@@ -59,6 +60,7 @@ def identify_embedded(settings: EncoderSettings) -> Agent:
 def load_embedded(settings: EncoderSettings) -> OpenClipEncoder:
     """Build both towers, fill them from the packages, and the projection from the file beside this module."""
     agent = identify_embedded(settings)
+    torch_device(settings.device)
     allow_torchvision_import()
     import open_clip
     import torch

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from resources.encoder.base import Agent, Encoder, EncoderSettings, encoder_key
+from resources.encoder.devices import resolved
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,19 @@ class LazyEncoder:
     load: Callable[[], Encoder]
 
 
-@cache
 def load_encoder(settings: EncoderSettings) -> Encoder:
     """The encoder that the settings name, loaded once per process; raises EncoderError."""
+    return _loaded(resolved(settings))
+
+
+@cache
+def _loaded(settings: EncoderSettings) -> Encoder:
+    return build_encoder(settings)
+
+
+def build_encoder(settings: EncoderSettings) -> Encoder:
+    """The encoder that the settings name, loaded anew and not kept; raises EncoderError."""
+    settings = resolved(settings)
     if settings.kind == "embedded":
         from resources.encoder.embedded import load_embedded
 
@@ -38,6 +49,7 @@ def load_encoder(settings: EncoderSettings) -> Encoder:
 
 def lazy_encoder(settings: EncoderSettings) -> LazyEncoder:
     """Agent and key of the encoder that the settings name, without loading it; raises EncoderError."""
+    settings = resolved(settings)
     agent = identify_encoder(settings)
     return LazyEncoder(agent, encoder_key(agent, settings), lambda: load_encoder(settings))
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from resources.encoder.base import F32, Agent, EncoderError, EncoderSettings, check_hash, make_agent, unit_rows
-from resources.encoder.batches import ahead, in_groups
+from resources.encoder.batches import ahead, in_groups, one_behind
 from resources.encoder.checkpoints import find_checkpoint
+from resources.encoder.devices import torch_device
 from resources.encoder.memory import keep_freed_memory
 from resources.encoder.torchvision_shim import allow_torchvision_import
 
@@ -34,7 +37,8 @@ class OpenClipEncoder:
 
     Every batch has `batch_size` rows, of which the last ones may be padding; how far a text is padded follows from its
     own length. So no vector depends on what else is in its batch. Pictures are decoded and resized by a thread while
-    the model computes. Weights are frozen; on a CUDA device the deterministic kernels are asked for.
+    the model computes. Weights are frozen and cast to the precision once, which autocast would do at every call. On a CUDA
+    device the deterministic kernels are asked for.
     """
 
     def __init__(
@@ -51,19 +55,45 @@ class OpenClipEncoder:
         keep_freed_memory()
         self.agent = agent
         self.settings = settings
-        self.device = torch.device(settings.device)
+        self.device = torch_device(settings.device)
         self._dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[settings.precision]
         self.model = model.eval().requires_grad_(False).to(self.device)
         self._tokenizer = tokenizer
         self._padding_token = getattr(getattr(getattr(model, "text", None), "config", None), "pad_token_id", None)
+        # The embedded tower of convolutions computes half as many pictures again by it; transformers lose nothing.
         self.model.visual.to(memory_format=torch.channels_last)
         self._resize = resize_steps(preprocess, settings.resize_mode)
         self._mean, self._deviation = (
             torch.tensor(preprocess[name], device=self.device).view(1, -1, 1, 1) for name in ("mean", "std")
         )
-        black = self._pixels([Image.new("RGB", (8, 8))])
-        projected, raw = self._image_batch(_padded(black, settings.batch_size))
+        black = self.prepare(Image.new("RGB", (8, 8)))
+        projected, raw = self._begin(np.stack([black]))()
         self.dim, self.raw_dim = projected.shape[1], raw.shape[1]
+
+    @property
+    def batch_size(self) -> int:
+        """How many pictures one call of the image tower takes."""
+        return self.settings.batch_size
+
+    def reshaped(self, batch_size: int, threads: int) -> OpenClipEncoder:
+        """The same weights under another batch size and number of threads; its vectors are another encoder's."""
+        other = copy.copy(self)
+        other.settings = replace(self.settings, batch_size=batch_size, threads=threads)
+        return other
+
+    def prepare(self, image: Image.Image) -> np.ndarray:
+        """(height, width, 3) bytes of a picture, resized as the image tower wants it; no torch here."""
+        return np.asarray(self._resize(image.convert("RGB")), np.uint8)
+
+    def begin_images(self, pixels: np.ndarray) -> Callable[[], tuple[F32, F32]]:
+        """Start on a batch of prepared pictures; what is returned waits for its (n, dim) and (n, raw_dim) unit vectors."""
+        features = self._begin(pixels)
+
+        def finish() -> tuple[F32, F32]:
+            projected, raw = features()
+            return unit_rows(projected), unit_rows(raw)
+
+        return finish
 
     def encode_images(self, images: Iterable[Image.Image]) -> tuple[F32, F32]:
         """(n, dim) projected and (n, raw_dim) raw unit vectors; `images` is read by a thread, a few batches ahead."""
@@ -73,10 +103,10 @@ class OpenClipEncoder:
     def image_features(self, images: Iterable[Image.Image]) -> tuple[F32, F32]:
         """The same vectors as the towers answer them, before they are scaled to unit length."""
         projected, raw = [np.empty((0, self.dim), np.float32)], [np.empty((0, self.raw_dim), np.float32)]
-        for pixels in ahead(self._pixel_batches(images)):
-            batch = self._image_batch(_padded(pixels, self.settings.batch_size))
-            projected.append(batch[0][: len(pixels)])
-            raw.append(batch[1][: len(pixels)])
+        batches = (np.stack(group) for group in in_groups(map(self.prepare, images), self.batch_size))
+        for _, found in one_behind((None, self._begin(pixels)) for pixels in ahead(batches)):
+            projected.append(found[0])
+            raw.append(found[1])
         return np.concatenate(projected), np.concatenate(raw)
 
     def encode_texts(self, texts: Sequence[str]) -> F32:
@@ -110,28 +140,33 @@ class OpenClipEncoder:
         shapes = np.array([*(shape for shape in SHORT_CONTEXTS if shape < full), full])
         return shapes[np.searchsorted(shapes, used)]
 
-    def _pixel_batches(self, images: Iterable[Image.Image]) -> Iterator[np.ndarray]:
-        """(n, height, width, 3) bytes, n up to the batch size; no torch here, for this runs in a thread."""
-        for group in in_groups(images, self.settings.batch_size):
-            yield self._pixels(group)
-
-    def _pixels(self, images: Sequence[Image.Image]) -> np.ndarray:
-        return np.stack([np.asarray(self._resize(image.convert("RGB")), np.uint8) for image in images])
-
-    def _image_batch(self, pixels: np.ndarray) -> tuple[F32, F32]:
+    def _begin(self, pixels: np.ndarray) -> Callable[[], tuple[F32, F32]]:
+        """Hand a batch to the image tower; what is returned copies its features back, and on CUDA waits for them."""
         import torch
 
+        count = len(pixels)
         with self._computing():
-            x = torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2).to(torch.float32)
+            x = self._on_device(torch.from_numpy(_padded(pixels, self.batch_size)))
+            x = x.permute(0, 3, 1, 2).to(torch.float32)
             x = x.div(255).sub(self._mean).div(self._deviation).to(self._dtype)
             projected, raw = split_features(self.model, x.contiguous(memory_format=torch.channels_last))
-            return projected.float().cpu().numpy(), raw.float().cpu().numpy()
+
+        def finish() -> tuple[F32, F32]:
+            return projected[:count].float().cpu().numpy(), raw[:count].float().cpu().numpy()
+
+        return finish
+
+    def _on_device(self, rows: Any) -> Any:
+        """Rows where the model is; to a GPU from pinned memory, so that the copy does not hold up this thread."""
+        if self.device.type != "cuda":
+            return rows.to(self.device)
+        return rows.pin_memory().to(self.device, non_blocking=True)
 
     def _text_batch(self, tokens: np.ndarray) -> F32:
         import torch
 
         with self._computing():
-            x = torch.from_numpy(tokens).to(self.device)
+            x = self._on_device(torch.from_numpy(tokens))
             return np.asarray(self.model.encode_text(x).float().cpu().numpy())
 
     @contextmanager
@@ -202,6 +237,7 @@ def load_open_clip(settings: EncoderSettings) -> OpenClipEncoder:
     """
     checkpoint = find_checkpoint(settings)
     check_hash(settings, checkpoint.sha256)
+    torch_device(settings.device)
     allow_torchvision_import()
     import open_clip
 

@@ -46,14 +46,15 @@ def test_chunks_of_any_size_give_the_same_bytes(monkeypatch, chunk):
     assert whole[1].tobytes() == parts[1].tobytes()
 
 
-def test_members_come_by_sample_id_in_the_columns_of_the_contract():
-    table = conform("cluster_member", members(np.array([9, 3], np.uint64), angles(10, 80), angles(0, 90)))
+def test_members_have_the_ids_of_the_concepts_in_the_columns_of_the_contract():
+    found = members(np.array([3, 9], np.uint64), angles(10, 80), angles(0, 90), np.array([4, 7]))
+    table = conform("cluster_member", found)
     assert table["sample_id"].to_pylist() == [3, 9]
-    assert table["cluster_id"].to_pylist() == [1, 0]
+    assert table["cluster_id"].to_pylist() == [4, 7]
 
 
 def test_a_shard_without_survivors_has_no_members():
-    assert members(np.empty(0, np.uint64), np.empty((0, 2), np.float16), angles(0, 90)).num_rows == 0
+    assert members(np.empty(0, np.uint64), np.empty((0, 2), np.float16), angles(0, 90), np.arange(2)).num_rows == 0
 
 
 def test_sums_of_shards_add_up_to_those_of_all_and_their_means_to_the_last_bit():

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from assets.embeddings.cache import ENCODER, as_matrix
+from assets.embeddings.cache import ENCODER, Found, as_matrix
 from assets.embeddings.checks import unit_and_finite
-from assets.embeddings.embed import EmbedSettings, cosine, embed_shard
+from assets.embeddings.embed import Done, EmbedSettings, cosine, embed_shard
 from assets.provenance.tables import TABLES
 from resources.encoder.base import make_agent, unit_rows
 from resources.encoder.load import LazyEncoder
@@ -25,11 +25,11 @@ class ColorEncoder:
     """Looks at a picture's corner pixel and at a text's color words; counts what it is asked."""
 
     agent = make_agent("colors", "r1", b"\x01" * 32, "CC0-1.0")
-    dim, raw_dim = DIM, RAW
+    dim, raw_dim, batch_size = DIM, RAW, 2
     words = ("red", "green", "blue")
 
-    def __init__(self) -> None:
-        self.images, self.texts, self.loads, self.threads = 0, [], 0, set()
+    def __init__(self, one: float = 0.1) -> None:
+        self.images, self.texts, self.loads, self.threads, self.one = 0, [], 0, set(), one
 
     def lazy(self, key: str = "colors-key") -> LazyEncoder:
         return LazyEncoder(self.agent, key, self._load)
@@ -38,12 +38,17 @@ class ColorEncoder:
         self.loads += 1
         return self
 
-    def encode_images(self, images):
-        pixels = np.array([image.getpixel((0, 0)) for image in images], np.float32).reshape(-1, 3) / 255
+    def prepare(self, image):
+        self.threads.add(threading.get_ident())
+        return np.array(image.getpixel((0, 0)), np.uint8).reshape(1, 1, 3)
+
+    def begin_images(self, pixels):
+        pixels = pixels.reshape(-1, 3).astype(np.float32) / 255
+        assert len(pixels) <= self.batch_size
         self.images += len(pixels)
-        ones = np.full((len(pixels), 1), 0.1, np.float32)
+        ones = np.full((len(pixels), 1), self.one, np.float32)
         pixels[(pixels == 0).all(axis=1)] = np.nan  # black: a tower without an answer
-        return unit_rows(np.hstack([pixels, ones])), unit_rows(np.hstack([pixels, pixels]))
+        return lambda: (unit_rows(np.hstack([pixels, ones])), unit_rows(np.hstack([pixels, pixels + self.one - 0.1])))
 
     def encode_texts(self, texts):
         self.texts += list(texts)
@@ -227,3 +232,78 @@ def test_decoding_runs_in_a_thread_beside_the_model(tars, tiny_encoder, monkeypa
     embedding, _, _ = embed_shard(rows, tars.read, tiny_encoder)
     assert embedding["sample_id"].to_pylist() == [1, 3]
     assert threading.get_ident() not in threads
+
+
+def test_any_number_of_decoding_threads_gives_the_same_tables(tars, tiny_encoder):
+    names = ["red", "green", "broken"]
+    rows = tars.rows(
+        *((i, "a.tar", f"{name}.png", name) for i, name in enumerate(names)),
+        (7, "b.tar", "blue.png", "blue"),
+        (8, "b.tar", "black.png", "black"),
+    )
+    one, *others = (
+        embed_shard(rows, tars.read, tiny_encoder, settings=EmbedSettings(decode_threads=n)) for n in (1, 2, 5)
+    )
+    for other in others:
+        assert all(a.equals(b) for a, b in zip(one, other, strict=True))
+
+
+def test_pictures_of_which_none_can_be_decoded_load_no_image_tower(tars):
+    def load():
+        raise AssertionError("loaded for pictures that cannot be decoded")
+
+    concepts = LazyEncoder(ColorEncoder.agent, "concepts-key", load)
+    rows, told = tars.rows((7, "a.tar", "broken.png", "red")), []
+    cache = VectorCacheOfDims(DIM, RAW)
+    embed_shard(rows, tars.read, ColorEncoder().lazy(), cache, concepts=concepts, tell=told.append)
+    assert Done("concept images", 0, 1, 0) in told
+
+
+class VectorCacheOfDims:
+    """A cache that knows how long vectors are and holds none."""
+
+    def __init__(self, dim: int, raw_dim: int) -> None:
+        self.dim, self.raw_dim = dim, raw_dim
+
+    def lookup(self, images, texts):
+        return Found()
+
+    def dims(self):
+        return self.dim, self.raw_dim
+
+
+def test_who_asks_is_told_how_far_it_is_and_what_was_there(tars):
+    told: list[Done] = []
+    rows = tars.rows((1, "a.tar", "red.png", "red"), (2, "a.tar", "green.png", "red"), (3, "b.tar", "blue.png", "blue"))
+    embed_shard(rows, tars.read, ColorEncoder().lazy(), tell=told.append)
+    assert [(d.what, d.done, d.total, d.cached) for d in told] == [
+        ("images", 0, 3, 0),
+        ("images", 2, 3, 0),
+        ("images", 3, 3, 0),
+        ("texts", 0, 2, 0),
+        ("texts", 2, 2, 0),
+    ]
+
+
+def test_no_more_pictures_are_held_than_the_threads_and_batches_need(tars):
+    """200 pictures, batches of 2: reading runs ahead of the tower by a bounded number."""
+    read, done, farthest = 0, 0, 0
+    names = [f"{i}.png" for i in range(200)]
+    colors = Tars({"c.tar": {name: png(f"#{i:02x}0101") for i, name in enumerate(names)}})
+
+    def reading(file, members):
+        nonlocal read, farthest
+        for data in colors.read(file, members):
+            read += 1
+            farthest = max(farthest, read - done)
+            yield data
+
+    def tell(found: Done) -> None:
+        nonlocal done
+        done = found.done
+
+    rows = colors.rows(*((i, "c.tar", name, "x") for i, name in enumerate(names)))
+    embed_shard(rows, reading, ColorEncoder().lazy(), settings=EmbedSettings(decode_threads=3), tell=tell)
+    assert read == 200
+    # 6 in threads and one being handed on; batches of 2: 2 made ahead, 1 being made, 2 with the tower
+    assert farthest <= 6 + 1 + 2 * (2 + 1 + 2)

@@ -74,7 +74,10 @@ def test_an_unknown_key_deep_inside_is_named_with_its_path():
 
 
 def test_a_wrong_type_says_what_it_must_be():
-    assert message(changed(clusters__k="many")) == "recipes/x.yaml: clusters.k is 'many', but must be a whole number"
+    assert (
+        message(changed(clusters__k="many"))
+        == "recipes/x.yaml: clusters.k is 'many': must be a whole number, at least 1, or auto"
+    )
 
 
 def test_a_wrong_word_is_told_the_words():

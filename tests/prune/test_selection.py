@@ -176,19 +176,19 @@ def test_parts_of_any_size_give_the_same_decisions(way, size):
 def test_members_are_read_once_for_each_digit_and_once_to_decide():
     parts, asked = in_parts(MEMBERS, 2)
     assert sum(part.num_rows for part in decide(parts, clusters(2, 1), "hard")) == 5
-    assert asked == [["cluster_id", "distance"]] * 2 + [["sample_id", "cluster_id", "distance"]]
-    # 53 bits in digits of 16: four passes.
+    assert asked == [["cluster_id", "distance"]] * 3 + [["sample_id", "cluster_id", "distance"]]
+    # 53 bits in digits of 11.
     parts, asked = in_parts(MEMBERS, 2)
     assert sum(part.num_rows for part in decide(parts, clusters(2, 1), "random")) == 5
-    assert asked == [["cluster_id", "sample_id"]] * 4 + [["sample_id", "cluster_id"]]
+    assert asked == [["cluster_id", "sample_id"]] * 5 + [["sample_id", "cluster_id"]]
 
 
 @pytest.mark.parametrize("concepts", [1, 500, 100_000, 1_000_000, 40_000_000])
 def test_counters_fit_in_their_memory_unless_there_is_one_concept_for_each(concepts):
     width = selection._width(concepts)
-    assert 1 <= width <= 16
+    assert 1 <= width <= selection.DIGIT_BITS
     assert concepts << width <= max(selection.COUNTERS, 2 * concepts)
-    assert width == 16 or concepts << (width + 1) > selection.COUNTERS
+    assert width == selection.DIGIT_BITS or concepts << (width + 1) > selection.COUNTERS
 
 
 def test_ssp_keeps_the_hardest_like_hard():

@@ -12,7 +12,7 @@ import pytest
 
 from resources.encoder import torchvision_shim
 from resources.encoder.base import unit_rows
-from resources.encoder.batches import ahead, in_groups
+from resources.encoder.batches import ahead, in_groups, in_order, one_behind
 
 
 def test_rows_become_unit_and_rows_without_a_direction_become_nan():
@@ -75,6 +75,62 @@ def test_a_reader_that_stops_leaves_no_thread_behind():
     next(reader)
     reader.close()
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("threads", [1, 2, 7])
+def test_work_in_threads_comes_out_in_the_order_of_the_items(threads):
+    def slow_at_first(number):
+        time.sleep(0.01 if number % 5 == 0 else 0)
+        return number * number
+
+    assert list(in_order(slow_at_first, range(30), threads)) == [n * n for n in range(30)]
+    assert list(in_order(slow_at_first, [], threads)) == []
+
+
+def test_work_in_threads_runs_side_by_side_and_not_too_far_ahead():
+    together, read = threading.Barrier(3, timeout=10), []
+
+    def items():
+        for number in range(30):
+            read.append(number)
+            yield number
+
+    def work(number):
+        if number < 3:
+            together.wait()  # passes only once three are at work
+        return number
+
+    reader = in_order(work, items(), 3)
+    assert next(reader) == 0
+    assert len(read) <= 7
+    assert list(reader) == list(range(1, 30))
+
+
+def test_an_error_in_a_thread_arrives_after_the_results_before_it_and_leaves_no_thread():
+    def work(number):
+        if number == 2:
+            raise ValueError("the third")
+        return number
+
+    before = threading.active_count()
+    reader = in_order(work, range(9), 2)
+    assert [next(reader), next(reader)] == [0, 1]
+    with pytest.raises(ValueError, match="the third"):
+        next(reader)
+    assert threading.active_count() == before
+
+
+def test_an_answer_is_asked_for_once_the_next_piece_of_work_has_begun():
+    events = []
+
+    def begun():
+        for name in "abc":
+            events.append(f"begin {name}")
+            yield name, lambda name=name: events.append(f"finish {name}") or name.upper()
+
+    assert list(one_behind(begun())) == [("a", "A"), ("b", "B"), ("c", "C")]
+    assert events == ["begin a", "begin b", "finish a", "begin c", "finish b", "finish c"]
+    assert list(one_behind([])) == []
 
 
 def test_open_clip_imports_whatever_builds_of_torch_and_torchvision_are_installed():

@@ -1,0 +1,30 @@
+"""Cluster ids that stay the same from build to build: what is still the same concept keeps its number."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def stable_ids(centroids: np.ndarray, earlier: np.ndarray, earlier_ids: np.ndarray) -> np.ndarray:
+    """Ids of concepts: those of the earlier concepts that they match, new ones above the greatest earlier id.
+
+    Matched one to one so that the sum of cosines is greatest (Hungarian assignment).
+
+    Args:
+        centroids: (k, d) unit vectors.
+        earlier: (m, d) unit vectors of the earlier build.
+        earlier_ids: (m,) their ids.
+
+    Returns:
+        (k,) int64, all different.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    found = np.full(len(centroids), -1, np.int64)
+    # Six decimals, so that the last bits of a product decide nothing.
+    cosine = np.round(centroids.astype(np.float64) @ earlier.astype(np.float64).T, 6)
+    ours, theirs = linear_sum_assignment(-cosine)
+    found[ours] = np.asarray(earlier_ids, np.int64)[theirs]
+    new = np.flatnonzero(found < 0)
+    found[new] = int(np.max(earlier_ids, initial=-1)) + 1 + np.arange(len(new))
+    return found
