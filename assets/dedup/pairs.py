@@ -18,8 +18,8 @@ TILE = 1024
 """Rows of the shorter side of a tile."""
 LONG = 8192
 """Rows of the longer side: a tile of products takes 16 MiB in bfloat16."""
-GUEST_NUMBERS = 1 << 27
-"""Numbers in the visiting vectors held at a time: 0.8 GB with their packed form."""
+GUEST_NUMBERS = 1 << 26
+"""Numbers in the visiting vectors held at a time: 0.5 GB with their stored and packed forms."""
 PART = 1 << 16
 """Vectors in memory handed over at a time."""
 PAIR = np.dtype([("first", np.uint32), ("second", np.uint32), ("cosine", np.float32)])
@@ -132,6 +132,7 @@ class NearVectors:
         fast = screen(store.dims, len(store.number))
         among = before is after
         for cells, guests in _runs(store, group, visits):
+            every = None  # lets go of the last ones before the next are read
             every = _side(fast, store.number[guests], store.take(guests))
             for cell in cells:
                 low, high = int(store.start[cell]), int(store.start[cell + 1])

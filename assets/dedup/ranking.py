@@ -70,6 +70,7 @@ def rank(
 
     config: dict[str, Any] = {"memory_limit": MEMORY, "threads": 2, "preserve_insertion_order": False}
     with duckdb.connect(":memory:", config=config) as db:
+        db.execute("SET enable_progress_bar = false")
         if folder is not None:
             db.execute(f"SET temp_directory = {_quoted(str(folder / 'duckdb'))}")
         try:
