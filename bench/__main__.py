@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench import decoding, fetching, near_duplicates, page_rights, quotas, verdicts, warc_reading
+from bench import (
+    decoding,
+    embedding,
+    fetching,
+    kmeans,
+    near_duplicates,
+    page_rights,
+    quotas,
+    scale,
+    verdicts,
+    warc_reading,
+)
 
 INTRODUCTION = """# Benchmarks
 
@@ -16,8 +27,12 @@ shared machine of 2 cores while other work was running: compare within a row, no
 def main() -> None:
     """Measure and write."""
     page = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
-    parts = (warc_reading, fetching, decoding, page_rights, verdicts, near_duplicates, quotas)
+    parts = (
+        warc_reading, fetching, decoding, page_rights, verdicts, embedding, near_duplicates, kmeans, quotas,
+    )  # fmt: skip
     sections = [part.main() for part in parts]
+    # Pools of millions take an hour: `make bench-scale` measures them, and here is what it found.
+    sections.append(scale.section(scale.newest(page.with_name("scale.jsonl"))))
     page.write_text("\n\n".join([INTRODUCTION.strip(), *sections]) + "\n", encoding="utf-8")
     print(f"written: {page.name}")
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from types import CodeType
 from typing import Any, TypeAlias
 
 import pyarrow as pa
@@ -89,7 +90,7 @@ class Step:
         return tuple(name for name in self.reads if name not in unless)
 
     def code_version(self) -> str:
-        """Hash of the step's own function, its modules, the schemas it writes and the libraries it names."""
+        """Hash of the step's own function and what that uses beside it, its modules, its schemas and its libraries."""
         return _code_version(self)
 
 
@@ -98,12 +99,34 @@ def _code_version(step: Step) -> str:
     schemas = [[name, [(f.name, str(f.type), f.nullable) for f in TABLES[name].schema]] for name in step.tables]
     return sha256_of(
         {
-            "compute": inspect.getsource(step.compute),
+            "compute": _own_source(step.compute),
             "sources": source_hash(step.code),
             "schemas": schemas,
             "libraries": {name: _version(name) for name in sorted(step.libraries)},
         }
     )
+
+
+def _own_source(function: Callable[..., Any]) -> list[str]:
+    """Source of a function and of what it uses of its own module: other functions, and the values of plain constants."""
+    found: dict[str, str] = {}
+    waiting: list[tuple[str, Any]] = [(function.__name__, function)]
+    while waiting:
+        name, value = waiting.pop()
+        if name in found:
+            continue
+        if inspect.isfunction(value) and value.__module__ == function.__module__:
+            found[name] = inspect.getsource(value)
+            waiting += [(used, value.__globals__[used]) for used in _names(value.__code__) if used in value.__globals__]
+        elif isinstance(value, (bool, int, float, str, bytes, tuple, frozenset)):
+            found[name] = repr(sorted(value, key=repr) if isinstance(value, frozenset) else value)
+    return [found[name] for name in sorted(found)]
+
+
+def _names(code: CodeType) -> set[str]:
+    """Global names that a function's code uses, functions inside it included."""
+    inner = [const for const in code.co_consts if isinstance(const, CodeType)]
+    return set(code.co_names).union(*(_names(part) for part in inner))
 
 
 def _version(library: str) -> str:

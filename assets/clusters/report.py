@@ -37,9 +37,11 @@ def curves(table: pa.Table) -> list[tuple[str, np.ndarray]]:
 
 
 def summary(table: pa.Table) -> str:
-    """One line of Markdown per number of concepts, the first twelve."""
+    """One line of Markdown per number of concepts: the chosen one and the first twelve others."""
     lines = ["|k|iterations|mean cosine|held out|empty ones moved| |", "|-:|-:|-:|-:|-:|-|"]
-    for k in sorted(pc.unique(table["k"]).to_pylist())[:12]:
+    chosen = pc.unique(table.filter(table["chosen"])["k"]).to_pylist()
+    others = [k for k in sorted(pc.unique(table["k"]).to_pylist()) if k not in chosen][:12]
+    for k in sorted([*chosen, *others]):
         rows = table.filter(pc.equal(table["k"], k)).sort_by("iteration").to_pylist()
         held = rows[-1]["held_out"]
         told = "" if held is None else f"{held:.4f}"

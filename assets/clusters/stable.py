@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+MOST = 10_000
+"""Concepts that can be matched: every one is held against every other."""
+
 
 def stable_ids(centroids: np.ndarray, earlier: np.ndarray, earlier_ids: np.ndarray) -> np.ndarray:
     """Ids of concepts: those of the earlier concepts that they match, new ones above the greatest earlier id.
@@ -21,8 +24,10 @@ def stable_ids(centroids: np.ndarray, earlier: np.ndarray, earlier_ids: np.ndarr
     from scipy.optimize import linear_sum_assignment
 
     found = np.full(len(centroids), -1, np.int64)
-    # Six decimals, so that the last bits of a product decide nothing.
-    cosine = np.round(centroids.astype(np.float64) @ earlier.astype(np.float64).T, 6)
+    if max(len(centroids), len(earlier)) > MOST:
+        raise ValueError(f"clusters.warm_start matches at most {MOST:,} concepts, but there are {len(centroids):,}")
+    # Not by a product of matrices, whose last bits may depend on the number of threads.
+    cosine = np.round(np.einsum("id,jd->ij", centroids, earlier, dtype=np.float64), 6)
     ours, theirs = linear_sum_assignment(-cosine)
     found[ours] = np.asarray(earlier_ids, np.int64)[theirs]
     new = np.flatnonzero(found < 0)

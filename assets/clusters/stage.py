@@ -8,22 +8,21 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from assets.clusters import report
 from assets.clusters.assign import members
 from assets.clusters.kmeans import Training, take_sample, training_ids
 from assets.clusters.stable import stable_ids
-from assets.clusters.sweep import candidates, choose, kmeans_table, sweep_k
-from assets.embeddings.cache import as_matrix
+from assets.clusters.sweep import candidates, choose, held_out_size, kmeans_table, sweep_k
+from assets.embeddings.cache import CONCEPTS, ENCODER, as_matrix
 from orchestration.earlier import earlier_file
 from orchestration.plan import Build, Rows, Work
-from orchestration.recipe import Recipe
+from orchestration.recipe import Recipe, RecipeError
 from orchestration.stages import check, stage
 from resources.encoder.batches import ahead
 
-HELD_OUT = 8192
-"""Vectors that numbers of concepts are held against; no more than a tenth of the pool."""
+VECTORS_BY = "winnow.vectors"
+"""Parquet key-value metadata of table `centroid`: the key of the encoder whose vectors were clustered."""
 
 
 def _section(recipe: Recipe) -> dict[str, Any]:
@@ -64,14 +63,13 @@ def centroids(work: Work) -> Mapping[str, Rows]:
     config = work.config
     survivors = sum(int(pc.sum(part["kept"]).as_py() or 0) for part in work.each(*_decided(work), ["kept"]))
     ks = candidates(config["k"], config["sweep"], survivors)
-    held = min(HELD_OUT, survivors // 10) if len(ks) > 1 else 0
-    size = ks[-1] * config["points_per_centroid"]
-    ids = training_ids(_kept_ids(work), held + size, config["seed"])
-    sample = take_sample(_vectors(work), ids)
+    held = held_out_size(survivors) if len(ks) > 1 else 0
+    size = min(ks[-1] * config["points_per_centroid"], survivors - held)
+    sample = take_sample(_vectors(work), training_ids(_kept_ids(work), size + held, config["seed"]))
     start = _earlier(work)
     training = Training(config["seed"], config["iterations"], config["tolerance"])
     tried = sweep_k(
-        sample[held:], sample[:held], ks, config["points_per_centroid"], training, start[1] if start else None
+        sample[:size], sample[size:], ks, config["points_per_centroid"], training, start[1] if start else None
     )
     chosen = choose(tried, config["k"])
     found = chosen.centroids.vectors
@@ -127,12 +125,26 @@ def _own_vectors(work: Work) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def _earlier(work: Work) -> tuple[np.ndarray, np.ndarray] | None:
-    """Ids and vectors of the centroids that the recipe starts from."""
+    """Ids and vectors of the centroids that the recipe starts from; also notes whose vectors are clustered here."""
+    lake, recipe = work.build.lake, work.build.recipe
+    told = [_vectors_by(lake.table_metadata(path)) for path in work.paths("embeddings", "embedding")[:1]]
+    work.metadata.update({VECTORS_BY: told[0]} if told and told[0] else {})
     start = work.config["warm_start"]
     if start is None:
         return None
-    table = pq.read_table((work.build.lake.home / start["uri"]).open("rb"))
+    path = lake.home / start["uri"]
+    table, theirs = lake.read_table([path]), lake.table_metadata(path).get(VECTORS_BY)
+    if theirs != work.metadata.get(VECTORS_BY):
+        raise RecipeError(
+            f"{recipe.path}: clusters.warm_start is {recipe.clusters.warm_start}, but the vectors of that build are by"
+            " another encoder, so its concepts mean nothing here; name a build with the same encoder, or leave it out"
+        )
     return table["cluster_id"].to_numpy(), as_matrix(table["vector"])
+
+
+def _vectors_by(metadata: Mapping[str, str]) -> str | None:
+    """Key of the encoder that made the vectors which are clustered."""
+    return metadata.get(CONCEPTS) or metadata.get(ENCODER)
 
 
 @check(membership, "every_survivor_has_a_concept")

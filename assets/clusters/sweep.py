@@ -16,6 +16,13 @@ STEPS = 7
 MOST = 4096
 """What `auto` tries at most: concepts are coarse, and the training sample grows with their number."""
 
+HELD_OUT = 8192
+
+
+def held_out_size(samples: int) -> int:
+    """How many vectors of a pool numbers of concepts are held against: 8,192, but no more than a tenth of the pool."""
+    return min(HELD_OUT, samples // 10)
+
 
 @dataclass(frozen=True)
 class Tried:

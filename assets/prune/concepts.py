@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
@@ -48,8 +49,10 @@ def concepts(
     keep = budget(int(size.sum()), settings.keep)
     by_size = settings.by == "size"
     share = size / max(int(size.sum()), 1) if by_size else shares(found, size, settings.temperature)
-    even = keep / max(int(np.count_nonzero(size)), 1)
-    least = floors(0 if by_size else int(settings.floor_ratio * even), size, keep)
+    even = Fraction(keep, max(int(np.count_nonzero(size)), 1))
+    # As the decimal that it is written as: in binary 0.29 of 100 is less than 29.
+    floor = 0 if by_size else int(Fraction(repr(float(settings.floor_ratio))) * even)
+    least = floors(floor, size, keep)
     ids = np.arange(k) if cluster_id is None else cluster_id
     return pa.table(
         {

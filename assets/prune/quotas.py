@@ -9,7 +9,7 @@ those are, all but the last of each concept; the rest of the budget goes to the 
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
 
 import numpy as np
 
@@ -31,9 +31,9 @@ def cluster_quotas(
     temperature) over concepts that have members and N = `keep` times all samples, half rounded to even.
 
     Args:
-        sizes: (k,) members of each concept.
+        sizes: (k,) members of each concept, whole numbers.
         complexity: (k,) complexity of each; NaN, where nobody knows it, takes the mean of the known ones (of concepts
-            that have members), or 0 if none is known.
+            that have members), or 0 if none is known. That of an empty concept counts for nothing.
         keep: share of all samples to keep, in (0, 1], read as it is written in decimals.
         temperature: of the softmax, above 0: the smaller, the more goes to the most complex concepts.
         floor: least quota of a concept, but no more than it has. Where floors together exceed N, all are lowered to
@@ -43,11 +43,9 @@ def cluster_quotas(
         (k,) int64; an empty concept has 0. Of equally good solutions the one that gives more to lower cluster ids.
 
     Raises:
-        ValueError: for a value out of its range, or an infinite complexity.
+        ValueError: for a value out of its range, or an infinite complexity of a concept that has members.
     """
-    size = np.asarray(sizes).astype(np.int64)
-    if (size < 0).any():
-        raise ValueError(f"concept {int(np.argmax(size < 0))} has a negative size")
+    size = _whole(np.asarray(sizes))
     known = np.asarray(complexity, dtype=np.float64)
     if known.shape != size.shape:
         raise ValueError(f"there are {len(size)} sizes of concepts, but {len(known)} complexities")
@@ -57,8 +55,13 @@ def cluster_quotas(
 
 def filled(complexity: np.ndarray, size: np.ndarray) -> np.ndarray:
     """(k,) complexities, NaN replaced by the mean of the known ones of concepts that have members; 0 if none is known."""
-    known = complexity[~np.isnan(complexity) & (size > 0)]
-    return np.where(np.isnan(complexity), known.mean() if len(known) else 0.0, complexity)
+    unknown = np.isnan(complexity)
+    if not unknown.any():
+        return complexity
+    known = complexity[np.isfinite(complexity) & (size > 0)]
+    greatest = known.max(initial=-np.inf)
+    # Around the greatest: the mean of equal numbers is that number to the last bit, which tiny temperatures would see.
+    return np.where(unknown, greatest + (known - greatest).mean() if len(known) else 0.0, complexity)
 
 
 def budget(samples: int, keep: float) -> int:
@@ -68,7 +71,7 @@ def budget(samples: int, keep: float) -> int:
     """
     if not 0 < keep <= 1:
         raise ValueError(f"prune.keep is {keep}, but it is a share and must lie in (0, 1]")
-    return int((samples * Decimal(repr(float(keep)))).to_integral_value(ROUND_HALF_EVEN))
+    return round(samples * Fraction(repr(float(keep))))  # round is half to even, and exact for a fraction
 
 
 def floors(floor: int, size: np.ndarray, keep: int) -> np.ndarray:
@@ -78,8 +81,8 @@ def floors(floor: int, size: np.ndarray, keep: int) -> np.ndarray:
     """
     if floor < 0:
         raise ValueError(f"the floor of a quota is {floor}, but must not be negative")
-    wanted = np.minimum(np.int64(floor), size.astype(np.int64))
-    low, high = 0, floor
+    low, high = 0, min(floor, int(size.max(initial=0)))
+    wanted = np.minimum(high, size.astype(np.int64))
     while low < high:
         middle = (low + high + 1) // 2
         if int(np.minimum(wanted, middle).sum()) <= keep:
@@ -180,17 +183,33 @@ def optimality_gap(x: np.ndarray, target: np.ndarray, low: np.ndarray, high: np.
     return float(max(abs(float(np.sum(x)) - total) / max(total, 1), outside / largest, wrong / largest))
 
 
+def _whole(sizes: np.ndarray) -> np.ndarray:
+    """(k,) int64 sizes; ValueError for one that is no whole number from 0 to 2 ** 53."""
+    wrong = ~((sizes >= 0) & (sizes <= 2**53) & (sizes == np.floor(sizes)))
+    if wrong.any():
+        concept = int(np.argmax(wrong))
+        raise ValueError(f"the size of concept {concept} is {sizes[concept]}, but must be a whole number, at least 0")
+    return sizes.astype(np.int64)
+
+
 def _shift(target: np.ndarray, low: np.ndarray, high: np.ndarray, total: int) -> int:
-    """The largest whole s for which clip(target + s, low, high) sums to at most `total`, by bisection."""
+    """The largest whole s for which clip(target + s, low, high) sums to at most `total`.
+
+    By steps of Newton, which end after a few as the sum is straight between the values at which some number meets a
+    bound; every third step halves the interval, so that there are never more than three times the steps of bisection.
+    """
     if len(target) == 0:
         return 0
     start, end = int((low - target).min()), int((high - target).max()) + 1
+    guess, step = 0, 0
     while end - start > 1:
-        middle = (start + end) // 2
-        if int(np.clip(target + middle, low, high).sum()) <= total:
-            start = middle
-        else:
-            end = middle
+        step += 1
+        at = (start + end) // 2 if step % 3 == 0 else min(max(guess, start + 1), end - 1)
+        moved = np.clip(target + at, low, high)
+        missing = total - int(moved.sum())
+        start, end = (at, end) if missing >= 0 else (start, at)
+        free = int(np.count_nonzero((moved > low) & (moved < high)))
+        guess = at + missing // free if free else (start + end) // 2
     return start
 
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from assets.provenance.tables import TABLES
-from orchestration.plan import Build, CrawlFileError, Step
+from orchestration.plan import Build, CrawlFileError, Step, _own_source
 from orchestration.recipe import load_recipe
 from orchestration.registry import register
 from resources.lake import Lake
@@ -177,3 +177,22 @@ def test_a_crawl_file_that_vanished_costs_only_its_shard(make, tmp_path):
         build.run(build.steps["count_bytes"], build.snapshot.shards[0])
     for shard in build.snapshot.shards[1:]:
         assert not build.run(build.steps["count_bytes"], shard).reused
+
+
+LIMIT = 3
+
+
+def helper(rows):
+    return rows[:LIMIT]
+
+
+def uses_helper(work):
+    return (lambda rows: helper(rows))(work)
+
+
+def test_the_code_of_a_step_holds_the_functions_and_numbers_that_it_uses_beside_it(monkeypatch):
+    before = _own_source(uses_helper)
+    assert any("def helper" in part for part in before)
+    assert "3" in before
+    monkeypatch.setitem(globals(), "LIMIT", 4)
+    assert _own_source(uses_helper) != before

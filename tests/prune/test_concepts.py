@@ -45,6 +45,12 @@ def test_the_floor_holds_where_the_softmax_would_starve_a_concept():
     assert table["quota"] == [5, 5, 5, 0]
 
 
+def test_the_floor_follows_the_decimals_of_the_recipe():
+    # An even split is 100 each; in binary 0.29 of it is 28.999999999999996.
+    sums = distance_sums(np.repeat([0, 1], 200), np.full(400, 0.1), 4)
+    assert concepts(sums, CENTERS, QuotaSettings(0.5, floor_ratio=0.29))["floor"].to_pylist() == [29, 29, 0, 0]
+
+
 def test_keeping_everything_gives_every_concept_its_size():
     assert example(keep=1.0)["quota"].to_pylist() == [10, 10, 10, 0]
 

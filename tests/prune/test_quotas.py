@@ -142,6 +142,7 @@ def test_floors_that_exceed_the_budget_are_lowered_to_the_largest_common_bound()
     # min(size, 2) sums to 5, min(size, 3) to 7, which is above 6.
     assert floors(4, ints(1, 5, 5), 6).tolist() == [1, 2, 2]
     assert floors(4, ints(9, 9, 9), 2).tolist() == [0, 0, 0]
+    assert floors(10**30, ints(9, 9, 9), 27).tolist() == [9, 9, 9]
 
 
 def test_floors_that_fit_exactly_are_not_lowered():

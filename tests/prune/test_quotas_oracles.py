@@ -1,6 +1,7 @@
 """Quotas against oracles: every integer vector, and solvers that the product does not use."""
 
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -106,14 +107,57 @@ def test_quotas_of_a_million_concepts_spend_the_budget_and_follow_the_real_solut
     assert np.abs(found - real).max() <= 1
 
 
-def test_a_more_complex_concept_never_keeps_less_and_an_equal_one_as_much_but_for_one():
+def test_of_concepts_of_one_size_a_more_complex_one_never_keeps_less_and_equal_ones_differ_by_one_at_most():
     rng = np.random.default_rng(3)
     for _ in range(200):
-        complexity = np.sort(rng.random(12))
-        found = cluster_quotas(np.full(12, 40), complexity, 0.4, temperature=0.3)
-        assert (np.diff(found) >= -1).all()
-        assert found[-1] >= found[0]
-    assert np.ptp(cluster_quotas(np.full(7, 40), np.full(7, 0.2), 0.4)) <= 1
+        found = cluster_quotas(np.full(12, 40), np.sort(rng.random(12)), 0.4, temperature=0.3, floor=3)
+        assert (np.diff(found) >= 0).all()
+        assert found[-1] > found[0]
+    assert cluster_quotas(np.full(7, 40), np.full(7, 0.2), 0.4).tolist() == [16] * 7
+    assert cluster_quotas(np.full(7, 39), np.full(7, 0.2), 0.4).tolist() == [16] * 4 + [15] * 3
+
+
+def test_a_concept_that_grows_more_complex_never_keeps_less_than_before():
+    rng = np.random.default_rng(4)
+    for _ in range(200):
+        sizes, complexity, at = rng.integers(1, 60, 9), rng.random(9), int(rng.integers(9))
+        more = complexity.copy()
+        more[at] += rng.random()
+        before, after = (cluster_quotas(sizes, one, 0.4, temperature=0.3)[at] for one in (complexity, more))
+        assert after >= before
+
+
+def test_another_order_of_concepts_gives_each_the_same_quota_and_of_equals_those_that_come_first_get_more():
+    rng = np.random.default_rng(5)
+    for _ in range(200):
+        sizes, order = rng.integers(0, 60, 30), rng.permutation(30)
+        found = rng.random(30)
+        found[rng.integers(0, 30, 3)] = np.nan
+        moved = cluster_quotas(sizes[order], found[order], 0.4, temperature=0.2, floor=2)
+        # Those with a complexity of their own tie with nobody; the unknown ones share one, and take turns by place.
+        here = cluster_quotas(sizes, found, 0.4, temperature=0.2, floor=2)[order]
+        known = ~np.isnan(found[order])
+        assert moved[known].tolist() == here[known].tolist()
+        assert moved.sum() == here.sum()
+    sizes, complexity = np.array([9, 9, 9, 9]), np.array([0.1, 0.5, 0.1, 0.1])
+    assert cluster_quotas(sizes, complexity, 0.5, temperature=5.0).tolist() == [5, 5, 4, 4]
+    assert cluster_quotas(sizes, complexity[::-1], 0.5, temperature=5.0).tolist() == [5, 4, 5, 4]
+
+
+@pytest.mark.parametrize("temperature", [5e-324, 1e-300, 1e300, 1.7e308])
+def test_the_tiniest_and_the_hugest_temperatures_have_quotas_and_no_warning(temperature):
+    sizes, complexity = np.array([20, 20, 0, 20]), np.array([0.1, 0.7, 0.9, -5.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = cluster_quotas(sizes, complexity, 0.3, temperature=temperature)
+        cluster_quotas(np.full(3, 9), np.array([1.7e308, np.nan, 1.7e308]), 0.5, temperature=temperature)
+    assert found.tolist() == ([0, 18, 0, 0] if temperature < 1 else [6, 6, 0, 6])
+
+
+def test_where_every_known_complexity_is_the_same_an_unknown_one_is_too_even_at_the_tiniest_temperature():
+    # In binary the sum of three 0.1 is not three times 0.1.
+    complexity = np.array([0.1, 0.1, 0.1, np.nan])
+    assert cluster_quotas(np.full(4, 9), complexity, 0.5, temperature=1e-300).tolist() == [5, 5, 4, 4]
 
 
 def test_the_edges_of_cluster_quotas():
@@ -133,8 +177,11 @@ def test_the_edges_of_cluster_quotas():
         ({"temperature": 0.0}, "prune.temperature"),
         ({"temperature": float("nan")}, "prune.temperature"),
         ({"floor": -1}, "must not be negative"),
-        ({"sizes": np.array([3, -1])}, "concept 1 has a negative size"),
+        ({"sizes": np.array([3, -1])}, "size of concept 1 is -1, but must be a whole number"),
+        ({"sizes": np.array([3, 2.5])}, "size of concept 1 is 2.5, but must be a whole number"),
+        ({"sizes": np.array([np.nan, 2])}, "size of concept 0 is nan"),
         ({"complexity": np.array([0.1, np.inf])}, "complexity of concept 1 is inf"),
+        ({"complexity": np.array([np.nan, -np.inf])}, "complexity of concept 1 is -inf"),
         ({"complexity": np.array([0.1])}, "2 sizes of concepts, but 1 complexities"),
     ],
 )
