@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
 from resources.encoder.base import Agent, Encoder, EncoderSettings, encoder_key
 from resources.encoder.devices import resolved
+
+_LOADING = threading.Lock()
+"""Models are built one at a time: the libraries change defaults of the process meanwhile, such as torch's precision."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +30,10 @@ class LazyEncoder:
 
 
 def load_encoder(settings: EncoderSettings) -> Encoder:
-    """The encoder that the settings name, loaded once per process; raises EncoderError."""
-    return _loaded(resolved(settings))
+    """The encoder that the settings name, loaded once per process, whoever asks; raises EncoderError."""
+    settings = resolved(settings)
+    with _LOADING:
+        return _loaded(settings)
 
 
 @cache

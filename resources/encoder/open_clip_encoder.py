@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,6 +25,9 @@ WHITE = 255
 
 SHORT_CONTEXTS = (16, 32)
 """Token counts to which shorter texts are padded; nearly all alt texts fit, at a third of the full context's time."""
+
+COMPUTING = threading.Lock()
+"""Held while a batch is handed to towers: torch's switches belong to the process, and two encoders may run at once."""
 
 UNLOADABLE = (
     *(OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, AssertionError, StopIteration),
@@ -174,16 +178,17 @@ class OpenClipEncoder:
         """Inference with a fixed number of threads and without kernels that are chosen by timing."""
         import torch
 
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.settings.threads)
-        try:
-            with (
-                torch.inference_mode(),
-                torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
-            ):
-                yield
-        finally:
-            torch.set_num_threads(before)
+        with COMPUTING:
+            before = torch.get_num_threads()
+            torch.set_num_threads(self.settings.threads)
+            try:
+                with (
+                    torch.inference_mode(),
+                    torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
+                ):
+                    yield
+            finally:
+                torch.set_num_threads(before)
 
 
 def split_features(model: Any, x: Any) -> tuple[Any, Any]:

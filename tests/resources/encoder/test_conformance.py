@@ -26,6 +26,12 @@ def built(settings: EncoderSettings) -> Encoder:
     return build_encoder(settings)
 
 
+@functools.cache
+def answered(settings: EncoderSettings) -> dict[str, np.ndarray]:
+    """Holds an encoder's vectors of all pictures and texts, filled by the first test that wants them."""
+    return {}
+
+
 @pytest.fixture(params=ENCODERS)
 def settings(request, tiny) -> EncoderSettings:
     return ENCODERS[request.param](tiny)
@@ -36,9 +42,20 @@ def encoder(settings) -> Encoder:
     return built(settings)
 
 
-def test_vectors_have_the_stated_length_and_are_unit_float32(encoder, pictures, texts):
-    projected, raw = encoder.encode_images(pictures)
-    words = encoder.encode_texts(texts)
+@pytest.fixture
+def answers(settings, encoder, pictures, texts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Projected and raw vectors of all pictures, and vectors of all texts; read-only."""
+    found = answered(settings)
+    if not found:
+        found["projected"], found["raw"] = encoder.encode_images(pictures)
+        found["words"] = encoder.encode_texts(texts)
+        for vectors in found.values():
+            vectors.flags.writeable = False
+    return found["projected"], found["raw"], found["words"]
+
+
+def test_vectors_have_the_stated_length_and_are_unit_float32(encoder, answers, pictures, texts):
+    projected, raw, words = answers
     assert projected.shape == (len(pictures), encoder.dim)
     assert raw.shape == (len(pictures), encoder.raw_dim)
     assert words.shape == (len(texts), encoder.dim)
@@ -47,15 +64,15 @@ def test_vectors_have_the_stated_length_and_are_unit_float32(encoder, pictures, 
         np.testing.assert_allclose(np.linalg.norm(vectors.astype(np.float64), axis=1), 1, atol=1e-6)
 
 
-def test_pictures_and_texts_differ_from_each_other(encoder, pictures, texts):
+def test_pictures_and_texts_differ_from_each_other(answers):
     """A tower that answers everything alike would pass all other tests."""
-    projected, raw = encoder.encode_images(pictures)
-    for vectors in (projected, raw, encoder.encode_texts(texts[:7])):
+    projected, raw, words = answers
+    for vectors in (projected, raw, words[:7]):
         assert len(np.unique(vectors, axis=0)) == len(vectors)
 
 
-def test_a_picture_has_the_same_bits_alone_in_company_and_in_any_order(encoder, pictures):
-    projected, raw = encoder.encode_images(pictures)
+def test_a_picture_has_the_same_bits_alone_in_company_and_in_any_order(encoder, answers, pictures):
+    projected, raw, _ = answers
     order = np.random.default_rng(1).permutation(len(pictures))
     shuffled, shuffled_raw = encoder.encode_images([pictures[i] for i in order])
     np.testing.assert_array_equal(shuffled, projected[order])
@@ -66,27 +83,27 @@ def test_a_picture_has_the_same_bits_alone_in_company_and_in_any_order(encoder, 
         np.testing.assert_array_equal(alone_raw[0], raw[i])
 
 
-def test_neighbors_of_any_kind_change_nothing(encoder, pictures):
-    """A full batch of the same picture, and one of its opposite, around it."""
-    alone, _ = encoder.encode_images(pictures[:1])
+def test_neighbors_of_any_kind_change_nothing(encoder, answers, pictures):
+    """A full batch of the same picture, and white ones before and after it."""
+    usual = answers[0][0]
     white = [pictures[0].point(lambda _: 255)] * 3
     for company in ([pictures[0]] * 4, [*white, pictures[0]], [pictures[0], *white]):
         together, _ = encoder.encode_images(company)
-        np.testing.assert_array_equal(together[company.index(pictures[0])], alone[0])
+        np.testing.assert_array_equal(together[company.index(pictures[0])], usual)
 
 
-def test_a_text_has_the_same_bits_alone_in_company_and_in_any_order(encoder, texts):
-    vectors = encoder.encode_texts(texts)
+def test_a_text_has_the_same_bits_alone_in_company_and_in_any_order(encoder, answers, texts):
+    vectors = answers[2]
     order = np.random.default_rng(2).permutation(len(texts))
     np.testing.assert_array_equal(encoder.encode_texts([texts[i] for i in order]), vectors[order])
     for i in (0, 3, 5, 11):
         np.testing.assert_array_equal(encoder.encode_texts(texts[i : i + 1])[0], vectors[i])
 
 
-def test_prepared_batches_give_the_bits_of_pictures(encoder, pictures):
+def test_prepared_batches_give_the_bits_of_pictures(encoder, answers, pictures):
     """The two ways in: pictures one by one, and batches that somebody else prepared; begun before others are done."""
-    projected, raw = encoder.encode_images(pictures)
-    pixels = np.stack([encoder.prepare(picture) for picture in pictures])
+    projected, raw, _ = answers
+    pixels = np.stack([encoder.prepare(picture) for picture in pictures[:7]])
     assert pixels.dtype == np.uint8
     first, rest = encoder.begin_images(pixels[:4]), encoder.begin_images(pixels[4:7])
     later, earlier = rest(), first()
@@ -94,12 +111,12 @@ def test_prepared_batches_give_the_bits_of_pictures(encoder, pictures):
         np.testing.assert_array_equal(np.concatenate(mine), whole[:7])
 
 
-def test_two_loads_give_the_same_bits(settings, encoder, pictures, texts):
+def test_two_loads_give_the_same_bits(settings, encoder, answers, pictures, texts):
     again = build_encoder(settings)
     assert again is not encoder
-    for a, b in zip(again.encode_images(pictures[:5]), encoder.encode_images(pictures[:5]), strict=True):
-        np.testing.assert_array_equal(a, b)
-    np.testing.assert_array_equal(again.encode_texts(texts[:5]), encoder.encode_texts(texts[:5]))
+    found = *again.encode_images(pictures[:5]), again.encode_texts(texts[:5])
+    for mine, usual in zip(found, answers, strict=True):
+        np.testing.assert_array_equal(mine, usual[:5])
 
 
 def test_nothing_in_gives_nothing_out(encoder):
@@ -109,7 +126,9 @@ def test_nothing_in_gives_nothing_out(encoder):
     assert encoder.encode_texts([]).shape == (0, encoder.dim)
 
 
-def test_a_tower_that_answers_with_zeros_gives_nan_and_spoils_no_neighbor(encoder, pictures, texts, monkeypatch):
+def test_a_tower_that_answers_with_zeros_gives_nan_and_spoils_no_neighbor(
+    encoder, answers, pictures, texts, monkeypatch
+):
     """Zeros have no direction: the row must be NaN, so that it is dropped and never stored as a vector."""
     import torch
 
@@ -119,7 +138,7 @@ def test_a_tower_that_answers_with_zeros_gives_nan_and_spoils_no_neighbor(encode
 
         return answer
 
-    whole = encoder.encode_images(pictures[:4])[0], encoder.encode_texts(texts[1:5])
+    whole = answers[0][:4], answers[2][1:5]
     visual = encoder.model.visual
     target = (visual, "head") if hasattr(visual, "head") else (encoder.model, "encode_image")
     with monkeypatch.context() as patch:

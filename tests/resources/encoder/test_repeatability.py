@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -47,3 +51,45 @@ def test_the_number_of_threads_is_set_for_a_batch_and_given_back(tiny, monkeypat
     finally:
         torch.set_num_threads(before)
     assert seen == [1]
+
+
+def test_two_encoders_in_two_threads_compute_one_after_the_other(tiny, monkeypatch, pictures):
+    """Threads and deterministic kernels are switches of the process: one encoder must not turn off another's."""
+    inside, most, count = 0, 0, threading.Lock()
+
+    def watched(encode):
+        def answer(x):
+            nonlocal inside, most
+            with count:
+                inside += 1
+                most = max(most, inside)
+            time.sleep(0.05)
+            with count:
+                inside -= 1
+            return encode(x)
+
+        return answer
+
+    encoders = [load_encoder(replace(tiny, threads=threads)) for threads in (1, 2)]
+    for encoder in encoders:
+        monkeypatch.setattr(encoder.model, "encode_image", watched(encoder.model.encode_image))
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda encoder: encoder.encode_images(pictures[:6]), encoders))
+    assert most == 1
+
+
+def test_threads_that_ask_for_the_same_encoder_get_one(tiny, monkeypatch):
+    from resources.encoder import load
+
+    built = []
+
+    def slow(settings):
+        time.sleep(0.05)
+        built.append(settings)
+        return object()
+
+    monkeypatch.setattr(load, "_loaded", functools.cache(slow))
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda _: load_encoder(replace(tiny, batch_size=77)), range(3)))
+    assert len(built) == 1
+    assert found[0] is found[1] is found[2]
