@@ -14,7 +14,6 @@ from resources.encoder.base import unit_rows
 
 ENCODERS: dict[str, Callable[[EncoderSettings], EncoderSettings]] = {
     "embedded": lambda tiny: EncoderSettings(batch_size=4),
-    "embedded in bf16": lambda tiny: EncoderSettings(batch_size=4, precision="bf16"),
     "open_clip": lambda tiny: replace(tiny, license="MIT"),
     "open_clip in bf16": lambda tiny: replace(tiny, license="MIT", precision="bf16", revision="r1"),
 }
