@@ -25,7 +25,8 @@ class Manifest:
         build_id: known before anything was made.
         sha256: hash of `document`.
         document: name, recipe, policy and code hashes, and `files`: table, asset, shard, fingerprint, uri, sha256,
-            rows and bytes of every file; no clock, no host, no absolute path.
+            rows and bytes of every file; `starts`, where a step starts from a file of an earlier build: asset, uri and
+            sha256 of it; no clock, no host, no absolute path.
     """
 
     build_id: str
@@ -69,6 +70,8 @@ def write_manifest(build: Build, run_id: str) -> Manifest:
         "snapshot_sha256": build.snapshot.sha256,
         "files": files,
     }
+    if starts := _starts(build):
+        document["starts"] = starts
     manifest = Manifest(build.build_id, sha256_of(document), document)
     path = build.lake.home / "builds" / build.build_id / "manifest.json"
     if not path.exists() or sha256_of(build.lake.read_document(path)) != manifest.sha256:
@@ -87,6 +90,23 @@ def read_manifest(lake: Lake, build_id: str) -> Manifest:
         raise BuildError(f"build {build_id}: {'ambiguous' if found else 'not in'} {lake.home}; builds there: {told}")
     document = lake.read_document(lake.home / "builds" / found[0] / "manifest.json")
     return Manifest(found[0], sha256_of(document), document)
+
+
+def named_files(manifest: Manifest) -> set[str]:
+    """Every file that a build needs, by uri: its own, and those of earlier builds that it starts from."""
+    document = manifest.document
+    return {file["uri"] for file in (*document["files"], *document.get("starts", ()))}
+
+
+def _starts(build: Build) -> list[dict[str, str]]:
+    """Files of earlier builds that steps start from, as their resolved sections name them."""
+    return [
+        {"asset": step.name, **value}
+        for step in build.steps.values()
+        if step.resolve
+        for value in build.config(step).values()
+        if isinstance(value, dict) and value.keys() == {"uri", "sha256"}
+    ]
 
 
 def policy_sha256(build: Build) -> str:

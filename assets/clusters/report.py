@@ -18,8 +18,8 @@ def training(build: Any) -> dict[str, str]:
         "training": summary(table),
         "objective": plots.inline("objective", plots.objective(curves(table))),
     }
-    if len(pc.unique(table["k"])) > 1:
-        last = table.filter(pc.is_valid(table["held_out"])).sort_by("k")
+    last = table.filter(pc.is_valid(table["held_out"])).sort_by("k")
+    if last.num_rows > 1:
         ks, values = last["k"].to_pylist(), last["held_out"].to_pylist()
         chosen = next(iter(last.filter(last["chosen"])["k"].to_pylist()), None)
         found["sweep of k"] = plots.inline("sweep of k", plots.sweep(ks, values, chosen))

@@ -25,11 +25,15 @@ def stable_ids(centroids: np.ndarray, earlier: np.ndarray, earlier_ids: np.ndarr
 
     found = np.full(len(centroids), -1, np.int64)
     if max(len(centroids), len(earlier)) > MOST:
-        raise ValueError(f"clusters.warm_start matches at most {MOST:,} concepts, but there are {len(centroids):,}")
+        raise ValueError(
+            f"clusters.warm_start matches at most {MOST:,} concepts, but there are {len(centroids):,} here and"
+            f" {len(earlier):,} in the earlier build; ask for a smaller clusters.k, or leave clusters.warm_start out"
+        )
     # Not by a product of matrices, whose last bits may depend on the number of threads.
     cosine = np.round(np.einsum("id,jd->ij", centroids, earlier, dtype=np.float64), 6)
     ours, theirs = linear_sum_assignment(-cosine)
-    found[ours] = np.asarray(earlier_ids, np.int64)[theirs]
+    earlier_ids = np.asarray(earlier_ids, np.int64)
+    found[ours] = earlier_ids[theirs]
     new = np.flatnonzero(found < 0)
     found[new] = int(np.max(earlier_ids, initial=-1)) + 1 + np.arange(len(new))
     return found

@@ -63,7 +63,7 @@ def centroids(work: Work) -> Mapping[str, Rows]:
     config = work.config
     survivors = sum(int(pc.sum(part["kept"]).as_py() or 0) for part in work.each(*_decided(work), ["kept"]))
     ks = candidates(config["k"], config["sweep"], survivors)
-    held = held_out_size(survivors) if len(ks) > 1 else 0
+    held = held_out_size(ks, survivors)
     size = min(ks[-1] * config["points_per_centroid"], survivors - held)
     sample = take_sample(_vectors(work), training_ids(_kept_ids(work), size + held, config["seed"]))
     start = _earlier(work)

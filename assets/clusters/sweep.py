@@ -17,11 +17,17 @@ MOST = 4096
 """What `auto` tries at most: concepts are coarse, and the training sample grows with their number."""
 
 HELD_OUT = 8192
+"""Vectors that numbers of concepts are held against, at most."""
 
 
-def held_out_size(samples: int) -> int:
-    """How many vectors of a pool numbers of concepts are held against: 8,192, but no more than a tenth of the pool."""
-    return min(HELD_OUT, samples // 10)
+def held_out_size(ks: Sequence[int], samples: int) -> int:
+    """How many vectors are held out: a tenth of the pool at most, and so few that the largest k can be trained.
+
+    Args:
+        ks: numbers of concepts that are tried; for one alone nothing is held out.
+        samples: vectors of the pool.
+    """
+    return max(0, min(HELD_OUT, samples // 10, samples - max(ks))) if len(ks) > 1 else 0
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ def test_the_concepts_have_the_same_bits_on_any_number_of_threads():
         "import hashlib\n"
         "from assets.clusters.kmeans import train_centroids\n"
         "from tests.clusters.test_kmeans import loose\n"
-        "sample = loose(n=40_000, dims=64)\n"
+        "sample = loose(n=70_000, dims=64)\n"
         "print(hashlib.sha256(train_centroids(sample, 25).vectors.tobytes()).hexdigest())"
     )
     told = set()

@@ -21,6 +21,7 @@ def test_new_concepts_get_ids_above_the_greatest_earlier_one_and_lost_ones_leave
     found = stable_ids(AXES[[2, 4, 5, 0]], AXES[[0, 2]], np.array([3, 9]))
     assert (found[0], found[3]) == (9, 3)
     assert sorted(found[1:3].tolist()) == [10, 11]
+    assert found.tolist() == stable_ids(AXES[[2, 4, 5, 0]], AXES[[0, 2]], np.array([3, 9], np.uint32)).tolist()
     assert stable_ids(AXES[[1]], AXES[:3], np.array([0, 1, 2])).tolist() == [1]
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from assets.clusters.kmeans import Training
-from assets.clusters.sweep import MOST, candidates, choose, kmeans_table, knee, sweep_k
+from assets.clusters.sweep import MOST, candidates, choose, held_out_size, kmeans_table, knee, sweep_k
 from assets.provenance.tables import conform
 from tests.clusters.test_kmeans import blobs
 
@@ -59,3 +59,11 @@ def test_a_number_above_the_size_of_the_pool_is_that_of_the_pool():
     vectors = blobs(groups=2, each=3)
     tried = sweep_k(vectors, vectors[:0], candidates(500, [], 6), 10, Training())
     assert choose(tried, 500).k == 6
+
+
+def test_what_is_held_out_leaves_enough_for_the_largest_number():
+    assert held_out_size([10, 20], 1000) == 100
+    assert held_out_size([10, 20], 10**7) == 8192
+    assert held_out_size([100, 480], 500) == 20
+    assert held_out_size([100, 500], 500) == 0
+    assert held_out_size([500], 10_000) == 0
