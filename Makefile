@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 RECIPE ?= recipes/demo.yaml
 CASES ?= 30000
 
-.PHONY: demo test ui lint docs bench fuzz clean
+.PHONY: demo test ui lint docs bench bench-scale fuzz clean
 
 $(STAMP): pyproject.toml models.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -40,6 +40,9 @@ bench: $(STAMP)  ## run the benchmarks and write docs/benchmarks.md; img2dataset
 	@test -x .img2dataset/bin/python || ($(PYTHON) -m venv .img2dataset && .img2dataset/bin/pip install --quiet img2dataset==1.47.0)
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[bench]'
 	$(BIN)/python -m bench
+
+bench-scale: $(STAMP)  ## dedup, clusters and pruning of simulated pools of 1, 5 and 20 million: an hour, 30 GB of disk
+	$(BIN)/python -m bench.scale --samples 1000000 5000000 20000000 --home .winnow-scale
 
 fuzz: $(STAMP)  ## 30,000 damaged crawl files, pages, images, lists and shards, 21,000 of them of the first three kinds: minutes
 	$(BIN)/python -m tests.fuzz --cases $(CASES) --seed 1

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import warnings
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -94,6 +97,50 @@ def difference(home: str, older: str, newer: str) -> pa.Table:
         {table: [local_path(path) for path in m.files(lake, table)] for table in TABLES_COMPARED} for m in manifests
     )
     return diff(before, after)
+
+
+def concept(recipe: str | None, home: str, concept_id: int, each: int, out: str) -> str:
+    """Draw a contact sheet of one concept of a recipe's build; the sentence that says where it is.
+
+    Args:
+        recipe: of the build; None for the one in force.
+        home: where the build is.
+        concept_id: as tables `cluster` and `cluster_member` have it.
+        each: pictures of samples that stay, and of samples that go.
+        out: PNG file to write.
+
+    Raises BuildError where the build has no such concept, or is not there.
+    """
+    import dagster as dg
+
+    from orchestration.recipe import load_recipe
+    from orchestration.registry import latest
+
+    found = load_recipe(recipe)
+    # The definitions read the recipe in force, for its schedule.
+    os.environ["WINNOW_RECIPE"] = found.path
+    warnings.filterwarnings("ignore", category=dg.BetaWarning)
+    warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+    import orchestration.definitions  # noqa: F401 - the steps
+    from assets.prune.report import concept_sheet, sheet_png
+    from orchestration.stages import open_build
+
+    missing = BuildError(f"{home}: the build of {found.path} has no selection yet; run `winnow build` first")
+    # A look at a home must not register shards in it.
+    if latest(found, Lake(home)) is None:
+        raise missing
+    build = open_build(found, home)
+    if not build.done(build.steps["selection"], None):
+        raise missing
+    known = build.read("concepts", columns=["cluster_id"])["cluster_id"].to_pylist()
+    if concept_id not in known:
+        there = f"its concepts are {known[0]} to {known[-1]}" if known else "it has no concepts"
+        raise BuildError(f"concept {concept_id}: not in the build; {there}")
+    if not Path(out).absolute().parent.is_dir():
+        raise BuildError(f"{out}: its folder is not there; make it, or give another --out")
+    sheet = concept_sheet(build, [(concept_id, "")], each)
+    Path(out).write_bytes(sheet_png(sheet))
+    return "\n".join([*(title for title, _ in sheet), f"written: {out}"])
 
 
 def summary(rows: pa.Table) -> list[str]:

@@ -216,6 +216,19 @@ def explain(sample_id: int, home: str) -> None:
 
 
 @main.command()
+@click.argument("concept_id", type=click.IntRange(min=0))
+@click.argument("recipe", required=False)
+@click.option("--each", type=click.IntRange(1, 500), default=24, show_default=True, help="Pictures that stay, and go.")
+@click.option("--out", type=click.Path(dir_okay=False), help="PNG file to write; without it concept-ID.png.")
+@_home_option
+def concept(concept_id: int, recipe: str | None, each: int, out: str | None, home: str) -> None:
+    """Draw what stays and what goes in one concept of RECIPE's build: a PNG of pictures with their distances."""
+    from orchestration import asking
+
+    click.echo(asking.concept(recipe, home, concept_id, each, out or f"concept-{concept_id}.png"))
+
+
+@main.command()
 @click.argument("recipe", required=False)
 @click.option(
     "--sample", "samples", type=SAMPLE, multiple=True, metavar="SAMPLE_ID", help="Findings about this sample."

@@ -257,6 +257,40 @@ def test_gc_deletes_only_what_no_kept_build_names(project):
     assert "0 files" in project.winnow("gc", "--keep", "1")
 
 
+def test_a_build_that_starts_from_an_earlier_one_keeps_its_concept_ids(project):
+    earlier = project.sql("SELECT build_id FROM build ORDER BY completed_at DESC LIMIT 1")[0][0]
+    before = {row[0] for row in project.sql("SELECT cluster_id FROM centroid")}
+    project.write_recipe(clusters__warm_start=earlier, clusters__k=9)
+    project.build()
+    after = {row[0] for row in project.sql("SELECT cluster_id FROM centroid")}
+    assert len(after) == 9
+    assert before < after
+    assert project.sql("SELECT count(*) FROM kmeans WHERE chosen AND k = 9")[0][0] >= 1
+    start = json.loads((project.home / "builds" / earlier / "manifest.json").read_bytes())
+    assert [file["uri"] for file in start["files"] if file["table"] == "centroid"]
+    project.write_recipe(clusters__warm_start="demo")
+    assert "this recipe's own name" in project.winnow("build", "recipe.yaml", fails=True)
+    project.write_recipe(clusters__warm_start="nowhere")
+    assert "clusters.warm_start is nowhere, but there is no such build" in project.winnow(
+        "build", "recipe.yaml", fails=True
+    )
+
+
+def test_a_diversified_build_keeps_a_few_of_each_cell_and_its_funnel_adds_up(project):
+    project.write_recipe(diversify__cells=30, diversify__top=2, clusters__sweep=[2, 4], clusters__k="auto")
+    project.build()
+    kept, dropped = project.sql(
+        "SELECT count(*) FILTER (kept), count(*) FILTER (NOT kept) FROM decision WHERE stage = 'diversify'"
+    )[0]
+    assert kept + dropped == project.sql("SELECT count(*) FROM decision WHERE stage = 'dedup' AND kept")[0][0]
+    assert project.sql("SELECT count(*) FROM cluster_member") == [(kept,)]
+    assert project.sql(
+        """SELECT count(*) FROM decision d WHERE stage = 'diversify' AND NOT kept AND NOT EXISTS
+        (SELECT 1 FROM decision o WHERE o.sample_id = d.other_sample_id AND o.stage = 'diversify' AND o.kept)"""
+    ) == [(0,)]
+    assert {row[0] for row in project.sql("SELECT DISTINCT k FROM kmeans")} == {2, 4}
+
+
 def test_a_build_killed_at_random_moments_elsewhere_ends_with_the_same_hash(built, tmp_path):
     project = make_project(tmp_path / "another" / "folder")
     dice = random.Random(os.getpid())

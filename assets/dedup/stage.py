@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from assets.dedup import report
 from assets.dedup.dedup import DedupSettings, Pool, decide, pool_rows
 from assets.dedup.diversify import DiversifySettings, decide_diversity
 from assets.embeddings.cache import as_matrix
@@ -34,6 +35,7 @@ def _diversity(recipe: Recipe) -> object:
     section=_section,
     code=["assets.dedup.dedup"],
     libraries=["faiss-cpu", "numpy", "duckdb"],
+    show=report.dedup_plots,
 )
 def dedup(work: Work) -> Mapping[str, Rows]:
     """Exact and near duplicates, over all shards: one greedy pass in order of preference, every drop names who stays.

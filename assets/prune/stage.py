@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from assets.clusters.assign import distance_sums
 from assets.embeddings.cache import as_matrix
+from assets.prune import report
 from assets.prune.checks import quotas_spend_the_budget, selection_keeps_the_quotas
 from assets.prune.concepts import QuotaSettings
 from assets.prune.concepts import concepts as describe
 from assets.prune.selection import decide
-from orchestration import plots
 from orchestration.plan import Build, Rows, Work
 from orchestration.recipe import Recipe
 from orchestration.stages import check, stage
-from resources.lake import local_path
 
-EXAMPLES = 24
 QUOTA_KEYS = {"keep", "neighbors", "temperature", "floor_ratio"}
 
 
@@ -35,40 +31,7 @@ def _selection(recipe: Recipe) -> object:
 
 
 def _show_concepts(build: Build) -> dict[str, str]:
-    table = build.read("concepts")
-    column = {name: np.nan_to_num(table[name].to_numpy(zero_copy_only=False)) for name in table.column_names}
-    scatter = plots.complexity(column["d_inter"], column["d_intra"], column["size"], column["quota"])
-    order = np.argsort(column["complexity"], kind="stable")
-    bars = plots.kept_by_concept(column["size"], column["quota"], order)
-    return {"complexity": plots.inline("complexity", scatter), "quotas": plots.inline("quotas", bars)}
-
-
-def _show_selection(build: Build) -> dict[str, str]:
-    return {"kept and dropped": plots.inline("kept and dropped", plots.contact_sheet(_examples(build)))}
-
-
-def _examples(build: Build) -> list[tuple[str, list[Any]]]:
-    """A dozen pictures each of what stayed and of what went, in the order of a hash of their ids."""
-    from assets.clusters.kmeans import splitmix
-    from assets.crawl.images import decode, read_members
-
-    sample = build.read("crawl", "sample", ["sample_id", "image_id"])
-    image = build.read("crawl", "image", ["image_id", "shard_id", "member"])
-    places = sample.join(image, "image_id")
-    tars = {shard.shard_id: build.path(build.steps["crawl"], shard, "image.tar") for shard in build.snapshot.shards}
-    sheet = []
-    for title, step, kept in (
-        ("kept", "selection", True),
-        ("over quota", "selection", False),
-        ("duplicates", "dedup", False),
-    ):
-        decision = build.read(step, "decision", ["sample_id", "kept"])
-        ids = decision["sample_id"].filter(pc.equal(decision["kept"], kept)).to_numpy()
-        chosen = ids[np.argsort(splitmix(ids.astype(np.uint64)), kind="stable")][:EXAMPLES]
-        found = places.filter(pc.is_in(places["sample_id"], pa.array(chosen))).sort_by("sample_id").to_pylist()
-        pictures = [decode(next(read_members(local_path(tars[row["shard_id"]]), [row["member"]]))) for row in found]
-        sheet.append((f"{title}: {len(ids)} samples", pictures))
-    return sheet
+    return report.concept_plots(build.read("concepts"))
 
 
 @stage(
@@ -99,7 +62,7 @@ def concepts(work: Work) -> Mapping[str, pa.Table]:
     section=_selection,
     code=["assets.prune.selection"],
     libraries=["numpy"],
-    show=_show_selection,
+    show=report.selection_plots,
 )
 def selection(work: Work) -> Mapping[str, Rows]:
     """Which samples the build keeps: each concept's quota, hardest first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
@@ -10,6 +11,10 @@ from assets.release.facts import Facts
 from assets.release.markup import Block, Code, Grid, Items, Picture, Section, Text, markdown, page
 from assets.release.shards import ReleaseFile, ReleaseSettings
 
+SHOWN_AS = (
+    "Single samples are shown only where the policy lets their bytes be passed on and their license lets them be adapted, "
+    "and, if it asks for credit, where ATTRIBUTION.csv gives it; the others are empty frames that say why."
+)
 SHOWN = 25
 """Rows of a long table that the card shows; the rest is counted."""
 
@@ -23,7 +28,13 @@ OBLIGATIONS = {
 }  # fmt: skip
 
 
-def readme(facts: Facts, settings: ReleaseSettings, files: Sequence[ReleaseFile], notes: Sequence[str] = ()) -> str:
+def readme(
+    facts: Facts,
+    settings: ReleaseSettings,
+    files: Sequence[ReleaseFile],
+    notes: Sequence[str] = (),
+    plots: Mapping[str, bytes] | None = None,
+) -> str:
     """README.md: a header that dataset hubs read, then the card in Markdown.
 
     Args:
@@ -31,8 +42,9 @@ def readme(facts: Facts, settings: ReleaseSettings, files: Sequence[ReleaseFile]
         settings: name, version and id.
         files: data files of the release, with their hashes.
         notes: further known limits in whole sentences, e.g. about the models of the recipe.
+        plots: PNG files by title; `figure_files` names the files beside README.md that must hold them.
     """
-    sections = _sections(facts, settings, files, notes)
+    sections = [*_sections(facts, settings, files, notes), *_pictures(plots or {})]
     return _header(facts, settings) + markdown(_title(settings), _lead(facts, settings), sections)
 
 
@@ -41,12 +53,26 @@ def card_html(
     settings: ReleaseSettings,
     files: Sequence[ReleaseFile],
     notes: Sequence[str] = (),
-    plots: Mapping[str, str] | None = None,
+    plots: Mapping[str, bytes] | None = None,
 ) -> str:
-    """card.html: the same card as one page without scripts; `plots` are PNG data URIs by title."""
-    pictures = [Picture(title, data_uri) for title, data_uri in (plots or {}).items()]
-    sections = [*([Section("Pictures", pictures)] if pictures else []), *_sections(facts, settings, files, notes)]
+    """card.html: the same card as one page without scripts; `plots` are PNG files by title, whose bytes it holds."""
+    sections = [*_pictures(plots or {}), *_sections(facts, settings, files, notes)]
     return page(_title(settings), _lead(facts, settings), sections)
+
+
+def figure_files(plots: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The pictures as files beside the card, by name."""
+    return {_file_name(title): png for title, png in plots.items()}
+
+
+def _file_name(title: str) -> str:
+    return f"figure-{re.sub(r'[^a-z0-9]+', '-', title.lower()).strip('-')}.png"
+
+
+def _pictures(plots: Mapping[str, bytes]) -> list[Section]:
+    pictures: list[Block] = [Picture(title, png, _file_name(title)) for title, png in plots.items()]
+    pictures += [Text(SHOWN_AS)] if len(pictures) > 1 else []
+    return [Section("Pictures", pictures)] if pictures else []
 
 
 def _title(settings: ReleaseSettings) -> str:
@@ -228,6 +254,7 @@ def _loading(facts: Facts) -> list[Block]:
         "urls-NNNNN.parquet: the same columns for samples whose image is not passed on.",
         "ids.npy: 128-bit ids of the samples, numpy dtype u8,u8, sorted; column uid holds the same as 32 digits. "
         "An id is the first half of SHA-256 over the image's hash and the source text.",
+        "figure-NAME.png: the pictures of this card.",
         "release.json: all files and columns; SHA256SUMS: hashes of all files; ATTRIBUTION.csv: whom to credit.",
     ]
     code = """import webdataset as wds

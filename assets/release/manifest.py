@@ -21,7 +21,7 @@ LAYOUT = 1
 def finish_release(
     folder: Path,
     files: Sequence[ReleaseFile],
-    documents: Mapping[str, str],
+    documents: Mapping[str, str | bytes],
     settings: ReleaseSettings,
     facts: Mapping[str, Any] | None = None,
 ) -> list[ReleaseFile]:
@@ -30,13 +30,14 @@ def finish_release(
     Args:
         folder: the release, whose data files are there.
         files: the data files, as `write_release` describes them.
-        documents: text by file name: README.md, card.html, ATTRIBUTION.csv …
+        documents: text or bytes by file name: README.md, card.html, figures, ATTRIBUTION.csv …
         settings: name, version and id.
         facts: further JSON-able values for `release.json`, without clocks or paths.
     """
     listed = list(files)
     for name in sorted(documents):
-        (folder / name).write_bytes(documents[name].encode())
+        content = documents[name]
+        (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
         listed.append(describe_file(folder / name))
     manifest = release_manifest(listed, settings, facts or {})
     (folder / MANIFEST).write_bytes(manifest.encode())

@@ -5,6 +5,7 @@ Titles, hosts, reasons and licenses come from the web. Nothing of them may becom
 
 from __future__ import annotations
 
+import base64
 import html
 import re
 from collections.abc import Sequence
@@ -46,10 +47,17 @@ class Code:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture with its bytes in the document; only PNG data, and only in HTML."""
+    """A picture: with its bytes in a page of HTML, as a file beside the document in Markdown.
+
+    Attributes:
+        title: what it shows.
+        png: its bytes.
+        file: name of the file that holds them: small letters, digits and hyphens, and .png.
+    """
 
     title: str
-    data_uri: str
+    png: bytes
+    file: str
 
 
 Block = Text | Items | Grid | Code | Picture
@@ -65,7 +73,8 @@ class Section:
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#!~@$&^{}]|:(?=\S))")
 _WORLD_WIDE = re.compile(r"\bwww\.", re.IGNORECASE)
-_PNG = re.compile(r"data:image/png;base64,[A-Za-z0-9+/=]+")
+_PNG = b"\x89PNG\r\n\x1a\n"
+_FILE = re.compile(r"[a-z0-9-]+\.png")
 _LINE_START = re.compile(r"^([-+=]|\d+[.)](?=\s|$))")
 
 
@@ -96,7 +105,7 @@ def number(value: str | int | float | None) -> str:
 
 
 def markdown(title: str, lead: str, sections: Sequence[Section]) -> str:
-    """The document as Markdown; pictures are left out."""
+    """The document as Markdown; pictures are files beside it."""
     parts = [f"# {escape_markdown(title)}", escape_markdown(lead, 2000)]
     for section in sections:
         blocks = [made for block in section.blocks if (made := _markdown_block(block))]
@@ -112,11 +121,20 @@ def _markdown_block(block: Block) -> str:
         return "\n".join(f"- {escape_markdown(item, 2000)}" for item in block.items)
     if isinstance(block, Code):
         return f"```{block.language}\n{block.text}\n```"
+    if isinstance(block, Picture):
+        return f"![{escape_markdown(block.title)}]({_checked(block).file})"
     if isinstance(block, Grid):
         sides = ["--:" if _is_number(block, index) else "---" for index in range(len(block.columns))]
         rows = [_row([number(cell) for cell in row]) for row in block.rows]
         return "\n".join([_row(block.columns), f"|{'|'.join(sides)}|", *rows]) if rows else ""
-    return ""
+    raise TypeError(f"{type(block).__name__} has no form in Markdown")
+
+
+def _checked(picture: Picture) -> Picture:
+    """The picture; raises ValueError where its bytes or its name are not those of a PNG file."""
+    if not picture.png.startswith(_PNG) or not _FILE.fullmatch(picture.file):
+        raise ValueError(f"picture {picture.title!r} is no PNG, or {picture.file!r} no name for one")
+    return picture
 
 
 def _row(cells: Sequence[str]) -> str:
@@ -156,9 +174,11 @@ def _html_block(block: Block) -> str:
     if isinstance(block, Code):
         return f"<pre><code>{html.escape(block.text)}</code></pre>"
     if isinstance(block, Picture):
-        if not _PNG.fullmatch(block.data_uri):
-            raise ValueError(f"picture {block.title!r} is no PNG data URI")
-        return f'<figure><img alt="{escape_html(block.title)}" src="{block.data_uri}"></figure>'
+        data = base64.b64encode(_checked(block).png).decode()
+        title = escape_html(block.title)
+        return (
+            f'<figure><img alt="{title}" src="data:image/png;base64,{data}"><figcaption>{title}</figcaption></figure>'
+        )
     return _html_grid(block) if block.rows else ""
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import pyarrow as pa
 from upath import UPath
 
+from assets.dedup.report import decided, dedup_pictures
 from assets.embeddings.stage import image_reader
 from assets.provenance.decisions import kept_ids
+from assets.prune.report import chosen_concepts, concept_pictures, concept_sheet, sheet_png
 from assets.release.attribution import attribution_csv
-from assets.release.card import card_html, readme
+from assets.release.card import card_html, figure_files, readme
 from assets.release.checks import release_reads_back, released_samples_are_allowed
-from assets.release.facts import gather
+from assets.release.facts import Facts, gather
 from assets.release.manifest import finish_release
 from assets.release.rows import assemble
 from assets.release.shards import ReleaseSettings, write_release
@@ -56,8 +57,16 @@ def release_folder(build: Build) -> UPath:
 
 
 def _show(build: Build) -> dict[str, str]:
-    card = (release_folder(build) / "README.md").read_text(encoding="utf-8")
-    return {"card": card.partition("\n---\n")[2] if card.startswith("---\n") else card}
+    """The card without its header, and each of its pictures, whose files Dagster cannot reach, by itself."""
+    folder = release_folder(build)
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    text = card.partition("\n---\n")[2] if card.startswith("---\n") else card
+    figures = sorted(folder.glob("figure-*.png"), key=lambda path: path.name)
+    shown = {path.stem.removeprefix("figure-").replace("-", " "): path.read_bytes() for path in figures}
+    return {
+        "card": text.partition("\n## Pictures\n")[0],
+        **{title: plots.inline(title, png) for title, png in shown.items()},
+    }
 
 
 @stage(
@@ -76,13 +85,22 @@ def _show(build: Build) -> dict[str, str]:
         "dedup",
         "diversify",
         "membership",
+        "concepts",
         "selection",
         "captions",
         "agents",
     ],  # fmt: skip
     section=_section,
-    code=["assets.release.shards", "assets.release.card", "assets.release.manifest", "assets.release.rows"],
-    libraries=["duckdb", "pyarrow", "numpy", "matplotlib"],
+    code=[
+        "assets.release.shards",
+        "assets.release.card",
+        "assets.release.manifest",
+        "assets.release.rows",
+        "assets.prune.report",
+        "assets.dedup.report",
+        "orchestration.plots",
+    ],
+    libraries=["duckdb", "pyarrow", "numpy", "matplotlib", "pillow"],
     folder=release_folder,
     kinds={"parquet", "webdataset"},
     show=_show,
@@ -114,17 +132,29 @@ def release(work: Work) -> Mapping[str, pa.Table]:
     tables["decision"] = pa.concat_tables([*earlier, assembled.decision])
     facts = gather(assembled.rows, tables)
     notes = _notes(work)
-    funnel = plots.funnel(*[[row[i] for row in facts.funnel] for i in (0, 2, 3)])
-    pictures = {"Funnel": f"data:image/png;base64,{base64.b64encode(funnel).decode()}"}
+    pictures = dict(_pictures(work, facts, assembled.rows))
     with work.build.lake.new_folder(folder) as partial:
         written = write_release(assembled.rows, image_reader(work), local_path(partial), settings)
-        documents = {
-            "README.md": readme(facts, settings, written.files, notes),
+        documents: dict[str, str | bytes] = {
+            "README.md": readme(facts, settings, written.files, notes, pictures),
             "card.html": card_html(facts, settings, written.files, notes, pictures),
             "ATTRIBUTION.csv": attribution_csv(assembled.rows, written.members),
+            **figure_files(pictures),
         }
         finish_release(local_path(partial), written.files, documents, settings)
     return {"release_member": written.members, "decision": assembled.decision}
+
+
+def _pictures(work: Work, facts: Facts, rows: pa.Table) -> Iterator[tuple[str, bytes]]:
+    """Pictures of the card: the funnel, concepts and quotas, near-duplicates; samples only as rights allow."""
+    credited = set(rows["sample_id"].to_pylist())
+    yield "Funnel", plots.funnel(*[[row[i] for row in facts.funnel] for i in (0, 2, 3)])
+    cluster = work.read("concepts", "cluster")
+    yield from concept_pictures(cluster).items()
+    yield "kept and dropped", sheet_png(concept_sheet(work.build, chosen_concepts(cluster), credited=credited))
+    _, near = decided(work.build)
+    if len(near):
+        yield from dedup_pictures(work.build, near, credited=credited).items()
 
 
 def _notes(work: Work) -> list[str]:

@@ -1,7 +1,10 @@
 import base64
 import io
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from orchestration import plots
@@ -41,7 +44,12 @@ def test_every_plot_is_a_png_and_repeats_to_the_byte():
     for draw in (
         lambda: plots.funnel(["a"], [1], [2]),
         lambda: plots.complexity(four, four, size, quota),
-        lambda: plots.kept_by_concept(size, quota, np.arange(4)),
+        lambda: plots.kept_share(four, size, quota),
+        lambda: plots.quota_against_target(four, quota, np.zeros(4), size),
+        lambda: plots.histogram(four, 0.05, "cosine"),
+        lambda: plots.objective([("k = 3", four)]),
+        lambda: plots.sweep([1, 2, 4, 8], four.tolist(), 4),
+        lambda: plots.pairs([(Thing(None, "gone"), Thing(None, "url_only"), "0.97")], 9, 0.95),
         lambda: plots.bars(["x"], [3], "samples"),
         lambda: plots.bars([], [], "samples"),
     ):
@@ -49,8 +57,68 @@ def test_every_plot_is_a_png_and_repeats_to_the_byte():
         assert draw() == draw()
 
 
+@dataclass
+class Thing:
+    picture: Any
+    absence: str = ""
+    note: str = ""
+
+
+def ink(image):
+    """Pixels that are not white."""
+    return int((np.asarray(image.convert("L")) < 250).sum())
+
+
 def test_a_contact_sheet_shows_every_picture_under_its_title():
     red, blue = Image.new("RGB", (200, 100), "red"), Image.new("RGB", (50, 80), "blue")
-    sheet = picture(plots.contact_sheet([("kept", [red, red]), ("dropped", [blue]), ("none", [])], columns=2, side=40))
+    rows = [("kept", [Thing(red, note="0.1"), Thing(red, note="0.2")]), ("dropped", [Thing(blue)]), ("none", [])]
+    sheet = picture(plots.contact_sheet(rows, columns=2, side=40))
     colors = {color for _, color in sheet.convert("RGB").getcolors(100_000)}
     assert {(255, 0, 0), (0, 0, 255)} <= colors
+
+
+def test_a_frame_says_why_there_is_no_picture_and_still_has_its_note():
+    def sheet(absence, note):
+        return picture(plots.contact_sheet([("kept", [Thing(None, absence, note)])], columns=1, side=80))
+
+    framed = sheet("bytes missing", "0.123")
+    assert framed.getpixel((6, 20)) == (187, 187, 187)
+    inside, below = (7, 21, 84, 98), (6, 101, 86, 114)
+    assert ink(framed.crop(inside)) > 0
+    assert ink(framed.crop(below)) > 0
+    assert ink(sheet("", "0.123").crop(inside)) == 0
+    assert ink(sheet("bytes missing", "").crop(below)) == 0
+
+
+def test_a_pair_is_what_stays_on_the_left_and_what_goes_on_the_right():
+    red, blue = Image.new("RGB", (50, 50), "red"), Image.new("RGB", (50, 50), "blue")
+    sheet = picture(plots.pairs([(Thing(red), Thing(blue), "0.97")], 1, 0.95, across=1, side=50))
+    assert (sheet.getpixel((20, 40)), sheet.getpixel((80, 40))) == ((255, 0, 0), (0, 0, 255))
+
+
+def test_many_concepts_share_discs_and_none_is_left_out():
+    rng = np.random.default_rng(0)
+    x, y = rng.random(50_000), rng.gamma(2, 1, 50_000)
+    cell = plots.grid_cells(x, y)
+    assert set(cell) == set(range(cell.max() + 1))
+    assert len(set(cell)) <= plots.GRID[0] * plots.GRID[1]
+    assert plots.sums(np.ones(50_000), cell).sum() == 50_000
+    for values, count in zip((x, y), plots.GRID, strict=True):
+        spread = [np.ptp(values[cell == one]) for one in range(40)]
+        assert max(spread) <= np.ptp(values) / count
+    few = plots.grid_cells(x[:100], y[:100])
+    np.testing.assert_array_equal(few, np.arange(100))
+    assert set(plots.grid_cells(np.ones(5_000), np.ones(5_000))) == {0}
+
+
+@pytest.mark.parametrize("k", [0, 1, 3, 20_000])
+def test_plots_of_concepts_are_drawn_for_any_number_of_them(k):
+    rng = np.random.default_rng(k)
+    size = rng.geometric(0.02, k)
+    quota = size // 3
+    for png in (
+        plots.complexity(rng.random(k), rng.random(k), size, quota),
+        plots.kept_share(rng.random(k), size, quota),
+        plots.quota_against_target(size * 0.3, quota, quota // 2, size),
+    ):
+        assert picture(png).width == 750

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from assets.release.card import card_html, fusion_sentence, limits, readme, whole_license
+from assets.release.card import card_html, figure_files, fusion_sentence, limits, readme, whole_license
 from assets.release.facts import gather
 from assets.release.markup import escape_html, escape_markdown, one_line
 
@@ -16,6 +16,7 @@ HOSTILE = (
     "&lt;b&gt; &#60;", "# heading", "- item", "1. item", "---", "line\n\n## heading", "\x1b[31m\u202e", "\\](x)", "$x$",
     "a@b.example", "[ref]: http://evil.example", "=====",
 )  # fmt: skip
+PNG = b"\x89PNG\r\n\x1a\n"
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
 
 
@@ -31,7 +32,7 @@ def card(facts, settings, released):
 
 @pytest.fixture(scope="module")
 def page(facts, settings, released):
-    return card_html(facts, settings, released[0].files, ["The encoder is small."], {"funnel": PIXEL})
+    return card_html(facts, settings, released[0].files, ["The encoder is small."], {"Funnel": PNG})
 
 
 class Tags(HTMLParser):
@@ -146,12 +147,29 @@ def test_the_page_is_whole_in_itself_and_runs_nothing(page):
     assert "Of 2 fusions" in found.text
 
 
-@pytest.mark.parametrize(
-    "uri", ["data:image/svg+xml;base64,AAAA", "https://evil.example/x.png", 'data:image/png;base64,A" onload="x']
-)
-def test_only_png_data_is_a_picture(facts, settings, uri):
-    with pytest.raises(ValueError, match="is no PNG data URI"):
-        card_html(facts, settings, [], plots={"x": uri})
+def test_pictures_are_files_beside_the_card_and_inside_the_page(facts, settings):
+    plots = {"Funnel": PNG, "kept and dropped": PNG + b"1"}
+    assert figure_files(plots) == {"figure-funnel.png": PNG, "figure-kept-and-dropped.png": PNG + b"1"}
+    body = readme(facts, settings, [], plots=plots).split("---\n", 2)[2]
+    shown = [value for name, value in parsed(rendered(body)).attributes if name == "src"]
+    assert shown == list(figure_files(plots))
+    assert "Single samples are shown only where the policy lets" in body
+    assert "Pictures" not in readme(facts, settings, [])
+
+
+@pytest.mark.parametrize("made", [readme, card_html])
+@pytest.mark.parametrize("data", [b"", b"<svg onload=x>", b"GIF89a"])
+def test_only_a_png_is_a_picture(facts, settings, made, data):
+    with pytest.raises(ValueError, match="is no PNG"):
+        made(facts, settings, [], plots={"x": data})
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_hostile_title_makes_no_other_file_or_tag(facts, settings, text):
+    (name,) = figure_files({text + " x": PNG})
+    assert re.fullmatch(r"figure-[a-z0-9-]+\.png", name)
+    body = readme(facts, settings, [], plots={text + " x": PNG}).split("---\n", 2)[2]
+    assert parsed(rendered(body)).tags.count("img") == 1
 
 
 def test_two_cards_of_the_same_build_are_equal(card, assembled, tables, settings, released):
