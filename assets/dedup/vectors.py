@@ -8,6 +8,7 @@ times as fast), float32 elsewhere.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -32,13 +33,22 @@ def unit_rows(vectors: np.ndarray) -> np.ndarray:
 
     Raises ValueError, naming the row, for a vector without direction: zero, or not finite.
     """
-    wide = np.array(vectors, dtype=np.float32, order="C")
+    wide = _wide(vectors)
     length = np.sqrt(np.einsum("ij,ij->i", wide, wide, dtype=np.float64))
     lost = np.flatnonzero(~(np.isfinite(length) & (length > 1e-12)))
     if len(lost):
         raise ValueError(f"vector {lost[0]} of {len(vectors)} has no direction: its length is {length[lost[0]]}")
     wide /= length.astype(np.float32)[:, None]
     return wide
+
+
+def _wide(vectors: np.ndarray) -> np.ndarray:
+    """A float32 copy; of float16 by torch where it is loaded anyway, which is twice as fast and no less exact."""
+    if vectors.dtype == np.float16 and "torch" in sys.modules:
+        import torch
+
+        return torch.from_numpy(np.array(vectors, order="C")).float().numpy()
+    return np.array(vectors, dtype=np.float32, order="C")
 
 
 def cosines(left: np.ndarray, right: np.ndarray, rows: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -74,6 +74,10 @@ def policy_pairs(draw):
     none, noassertion, default = pair(ladder), pair(ladder), pair(ladder)
     confidence, conflict = pair([0.0, 0.5, 0.7, 0.9, 1.0]), pair(["precedence", "most_restrictive"])
     same_domain, limit, conditional = pair([False, True]), pair([5, 2, 1, 0]), pair(["ignored", "review", "reserved"])
+    if none[1] == "allow":
+        # A page's license that does not reach an image may be one that denies it: where nothing stated is allowed, the
+        # narrower scope is not the stricter one.
+        same_domain = (same_domain[1], same_domain[1])
     protocols = BASE["reservations"]["honor"]
     fewer = draw(st.lists(st.sampled_from([p for p in protocols if p != "tdmrep"]), unique=True)) + ["tdmrep"]
     honor, usage = (fewer, protocols), (["ai_train"], ["tdm", "ai_train"])
