@@ -18,7 +18,7 @@ from bench.measure import duration, machine, medians, table
 SIZES = (1_000, 4_000, 20_000)
 """Vectors of a cluster."""
 DIMS = 512
-THRESHOLDS = (0.95, 0.9, 0.8)
+THRESHOLDS = (0.95, 0.8)
 RECALLED = 100_000
 RECALLED_DIMS = 256
 COPIES = 0.15
@@ -136,7 +136,6 @@ def recall() -> list[tuple[object, ...]]:
         seconds, pairs = medians(
             {
                 "brute": lambda threshold=threshold: brute_force(unit, threshold),
-                "faiss": lambda threshold=threshold: by_faiss(unit, threshold),
                 "ours": lambda threshold=threshold: as_keys(
                     near_pairs(vectors, threshold, settings.cell_size, settings.neighbor_cells, settings.seed)
                 ),
@@ -144,7 +143,7 @@ def recall() -> list[tuple[object, ...]]:
             rounds=1,
         )
         hit = len(np.intersect1d(pairs["brute"], pairs["ours"]))
-        times = [duration(seconds[name]) for name in ("brute", "faiss", "ours")]
+        times = [duration(seconds[name]) for name in ("brute", "ours")]
         found.append((threshold, f"{len(pairs['brute']):,}", f"{100 * hit / len(pairs['brute']):.2f} %", *times))
     return found
 
@@ -159,18 +158,6 @@ def brute_force(unit: np.ndarray, threshold: float) -> np.ndarray:
     return np.concatenate(keys)
 
 
-def by_faiss(unit: np.ndarray, threshold: float) -> np.ndarray:
-    """The same by faiss's exact range search."""
-    import faiss
-
-    index: Any = faiss.IndexFlatIP(unit.shape[1])
-    index.add(unit)
-    ends, _, found = index.range_search(unit, threshold)
-    first = np.repeat(np.arange(len(unit)), np.diff(ends.astype(np.int64)))
-    later = first < found
-    return first[later] * len(unit) + found[later]
-
-
 def as_keys(pairs: Any) -> np.ndarray:
     """first * n + second of each pair."""
     return np.asarray(pairs.first * RECALLED + pairs.second)
@@ -181,7 +168,7 @@ def main() -> str:
     head = ("vectors", "plain torch", "Winnow, float32", "Winnow", "plain: GFLOP/s", "float32: times faster",
             "Winnow: times faster", "plain: MiB", "Winnow: MiB", "kept by all")  # fmt: skip
     kind = "bfloat16" if isinstance(screen(DIMS, POOL), Bf16Screen) else "float32"
-    recalled = ("cosine above", "pairs", "found", "brute force", "faiss range search", "Winnow")
+    recalled = ("cosine above", "pairs", "found", "brute force", "Winnow")
     return f"""## Near duplicates
 
 One cluster of {DIMS} dimensions, a tenth of it copies, by the rule that SemDeDup published: a member goes when its cosine
@@ -189,7 +176,7 @@ to an earlier one exceeds {THRESHOLDS[0]} (`bench/near_duplicates.py`). The peer
 products at once; Winnow takes tiles of the upper half, picks candidates in {kind} (or, as a column of its own, float32)
 and measures these again in double precision. All keep the same vectors. Medians of 5 runs, in turn, in one process;
 memory beyond the vectors, in a process of its own. Products of matrices alone reach {limits()} here.
-{machine(("numpy", "torch", "faiss-cpu"))}.
+{machine(("numpy", "torch"))}.
 
 {table(head, rows())}
 
