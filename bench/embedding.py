@@ -127,7 +127,7 @@ def on_gpu(folder: Path) -> Iterator[tuple[object, ...]]:
 
 def _tower_and_whole(encoder: OpenClipEncoder, pixels: np.ndarray, files: Sequence[bytes]) -> tuple[float, float]:
     """Images a second on prepared pictures, and from bytes."""
-    from resources.encoder.batches import one_behind
+    from resources.batches import one_behind
 
     batches = len(files) // len(pixels)
 

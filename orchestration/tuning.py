@@ -14,8 +14,8 @@ from PIL import Image
 
 from assets.crawl.images import decode
 from orchestration.recipe import EncoderModel, Recipe
+from resources.batches import ahead, in_groups, in_order, one_behind
 from resources.encoder import EncoderSettings, build_encoder
-from resources.encoder.batches import ahead, in_groups, in_order, one_behind
 from resources.encoder.devices import computes_in_bf16
 from resources.encoder.open_clip_encoder import OpenClipEncoder
 

@@ -19,7 +19,6 @@ from orchestration.earlier import earlier_file
 from orchestration.plan import Build, Rows, Work
 from orchestration.recipe import Recipe, RecipeError
 from orchestration.stages import check, stage
-from resources.encoder.batches import ahead
 
 VECTORS_BY = "winnow.vectors"
 """Parquet key-value metadata of table `centroid`: the key of the encoder whose vectors were clustered."""
@@ -109,8 +108,8 @@ def _kept_ids(work: Work) -> Iterator[np.ndarray]:
 
 
 def _vectors(work: Work) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Ids and vectors of all samples, whether or not they are left; a thread reads ahead."""
-    for part in ahead(work.each("embeddings", "embedding", ["sample_id", "image_raw"])):
+    """Ids and vectors of all samples, whether or not they are left."""
+    for part in work.each("embeddings", "embedding", ["sample_id", "image_raw"]):
         yield part["sample_id"].to_numpy(), as_matrix(part["image_raw"])
 
 
@@ -118,7 +117,7 @@ def _own_vectors(work: Work) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Ids and vectors of this shard's samples that are left."""
     decision = work.read_own(*_decided(work), ["sample_id", "kept"])
     kept = decision["sample_id"].filter(decision["kept"]).combine_chunks()
-    for part in ahead(work.each("embeddings", "embedding", ["sample_id", "image_raw"])):
+    for part in work.each("embeddings", "embedding", ["sample_id", "image_raw"]):
         left = part.filter(pc.is_in(part["sample_id"], kept))
         if left.num_rows:
             yield left["sample_id"].to_numpy(), as_matrix(left["image_raw"])

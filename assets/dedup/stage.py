@@ -17,7 +17,6 @@ from orchestration import progress
 from orchestration.plan import Rows, Work
 from orchestration.recipe import Recipe
 from orchestration.stages import stage
-from resources.encoder.batches import ahead
 
 
 def _section(recipe: Recipe) -> object:
@@ -84,8 +83,7 @@ def _rows(work: Work, before: str, columns: list[str]) -> pa.Table:
 
 
 def _vectors(work: Work) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    # A thread reads ahead: unpacking a column of vectors takes as long as finding their cells.
-    for part in ahead(work.each("embeddings", "embedding", ["sample_id", "image_raw"])):
+    for part in work.each("embeddings", "embedding", ["sample_id", "image_raw"]):
         yield part["sample_id"].to_numpy(), as_matrix(part["image_raw"])
 
 

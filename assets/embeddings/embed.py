@@ -15,8 +15,8 @@ from assets.embeddings.cache import CONCEPTS, ENCODER, Found, VectorCache, as_co
 from assets.embeddings.rank import rank_among
 from assets.provenance.decisions import decision_table
 from assets.provenance.tables import conform
+from resources.batches import ahead, in_order, one_behind
 from resources.encoder import Encoder, LazyEncoder
-from resources.encoder.batches import ahead, in_order, one_behind
 
 SCORER = "image_text_similarity"
 RANK = "image_text_rank"

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from resources.batches import ahead, in_groups, one_behind
 from resources.encoder.base import F32, Agent, EncoderError, EncoderSettings, check_hash, make_agent, unit_rows
-from resources.encoder.batches import ahead, in_groups, one_behind
 from resources.encoder.checkpoints import find_checkpoint
 from resources.encoder.devices import torch_device
 from resources.encoder.memory import keep_freed_memory

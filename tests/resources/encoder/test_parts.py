@@ -10,9 +10,9 @@ import time
 import numpy as np
 import pytest
 
+from resources.batches import ahead, in_groups, in_order, one_behind
 from resources.encoder import torchvision_shim
 from resources.encoder.base import unit_rows
-from resources.encoder.batches import ahead, in_groups, in_order, one_behind
 
 
 def test_rows_become_unit_and_rows_without_a_direction_become_nan():
