@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
+from upath import UPath
 
 from assets.provenance.tables import TABLES
 from orchestration.plan import Build, Outcome, Step
@@ -60,6 +61,25 @@ def write(lake: Lake, kind: str, rows: list[dict[str, Any]]) -> None:
     """Append a document of rows of one kind (run, build, release …)."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
     lake.write_document(lake.home / "ledger" / kind / f"{stamp}-{uuid.uuid4().hex[:8]}.json", rows)
+
+
+def record_calls(lake: Lake, found: Sequence[dict[str, Any]]) -> None:
+    """Write questions that were put to a model as one file of table `model_call`; the same ones again change nothing."""
+    if not found:
+        return
+    calls = pa.Table.from_pylist(list(found), schema=TABLES["model_call"].schema).sort_by(
+        [("started_at", "ascending"), ("key", "ascending")]
+    )
+    name = sha256_of([[row["key"].hex(), row["started_at"].isoformat()] for row in calls.to_pylist()])
+    path = lake.home / "ledger" / "model_call" / f"{name[:32]}.parquet"
+    if not path.exists():
+        lake.write_table(path, calls)
+
+
+def call_files(lake: Lake) -> list[UPath]:
+    """Files of table `model_call`."""
+    folder = lake.home / "ledger" / "model_call"
+    return sorted(folder.glob("*.parquet"), key=lambda path: path.name) if folder.exists() else []
 
 
 def rows(lake: Lake, kind: str) -> list[dict[str, Any]]:

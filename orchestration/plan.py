@@ -66,6 +66,9 @@ class Step:
         when: inputs that count only where the step's section asks for them: (step, question about the section).
         observe: what looks at the world outside before the step's work, for the shards of a run together: it adds
             segments, which are inputs.
+        observes: what its section looks at, as a folder's name, "" for the step as a whole; None where it looks at
+            nothing. What was observed of something else is no input.
+        beside: files that lie beside each observed segment, by suffix.
         resolve: what replaces names in its section by what they stand for when the build is opened.
     """
 
@@ -83,6 +86,8 @@ class Step:
     folder: Callable[[Build], UPath] | None = None
     when: tuple[tuple[str, Callable[[Any], bool]], ...] = ()
     observe: Callable[[Sequence[Work]], None] | None = None
+    observes: Callable[[Any], str | None] = lambda config: "" if config else None
+    beside: tuple[str, ...] = ()
     resolve: Callable[[Build, Any], Any] | None = None
 
     def inputs(self, config: Any) -> tuple[str, ...]:
@@ -267,7 +272,7 @@ class Build:
 
         Looked up once: what another run observes meanwhile is no input of this build.
         """
-        if step.observe is None or shard is None or not self.config(step):
+        if step.observe is None or shard is None or step.observes(self.config(step)) is None:
             return []
         key = (step.name, shard.shard_id)
         if key not in self._segments:
@@ -278,11 +283,12 @@ class Build:
 
     def segment_folder(self, step: Step, shard: Shard) -> UPath:
         """Where a step's observations for a shard lie: by its bytes and rows, whatever its number, name or parser."""
-        return self.lake.home / "observations" / step.name / sha256_of(shard.content)[:32]
+        what = step.observes(self.config(step)) or ""
+        return self.lake.home / "observations" / step.name / what / sha256_of(shard.content)[:32]
 
     def observe(self, step: Step, shards: Sequence[Shard | None]) -> None:
         """Let a step look at the world outside for some shards; what it sees is an input of it and all that follow."""
-        if step.observe is not None and self.config(step):
+        if step.observe is not None and step.observes(self.config(step)) is not None:
             step.observe([Work(self, step, shard, {}) for shard in shards])
             self._segments.clear()
             self._fingerprints.clear()
@@ -358,7 +364,8 @@ class Build:
             for shard in self._all(step):
                 for path in self.segments(step, shard):
                     yield step, shard, f"{step.name}.segment", path
-                    yield step, shard, f"{step.name}.warc", path.with_suffix(".warc")
+                    for suffix in step.beside:
+                        yield step, shard, f"{step.name}{suffix}", path.with_suffix(suffix)
                 for name in (*step.blobs, *step.tables):
                     yield step, shard, name, self.path(step, shard, name)
 

@@ -328,27 +328,157 @@ class Prune(Section):
     seed: Seed = Field(0, description="seed of `random`")
 
 
-class Fusion(Section):
-    """How alt text and synthetic caption are fused by a language model, and how many of them."""
+class Endpoint(Section):
+    """An OpenAI-compatible endpoint: vLLM, Ollama, a hosted one. Nothing here decides an answer but `options`."""
 
-    kind: Literal["none", "embedded", "transformers"] = Field("embedded", description="embedded needs no download")
-    model: str = Field("SmolLM2-135M-Instruct", description="model name or path for kind transformers")
+    base_url: str = Field(pattern="^https?://", description="address up to and with /v1")
+    api_key_env: str | None = Field(
+        None, pattern="^[A-Za-z_][A-Za-z0-9_]*$", description="environment variable that holds the key; never the key"
+    )
+    options: dict[str, Any] = Field(default_factory=dict, description="further fields of a request, such as top_p")
+    seed: Seed | None = Field(0, description="sent with each request")
+    concurrency: int = Field(16, ge=1, le=4096, description="requests under way at once")
+    timeout: float = Field(60.0, gt=0, description="seconds for one request")
+    retries: int = Field(4, ge=0, le=20, description="further requests inside a run after one that failed in passing")
+    backoff: float = Field(1.0, ge=0, description="seconds before the first of them; doubled for each further one")
+    max_backoff: float = Field(60.0, ge=0, description="longest wait in seconds, also where Retry-After asks for more")
+    attempts: int = Field(3, ge=1, le=1000, description="runs that ask for an answer before it is given up")
+    requests_per_minute: float | None = Field(None, gt=0, description="limit on requests")
+    tokens_per_minute: float | None = Field(None, gt=0, description="limit on tokens, read and written")
+    input_price: float | None = Field(None, ge=0, description="price of a million tokens read")
+    output_price: float | None = Field(None, ge=0, description="price of a million tokens written")
+    max_cost: float | None = Field(None, gt=0, description="what one run may spend, in the currency of the prices")
+    max_answer_kib: int = Field(1024, ge=1, le=65_536, description="a longer answer is cut off and refused")
+
+    @model_validator(mode="after")
+    def _limits_have_prices(self) -> Endpoint:
+        if self.max_cost is not None and (self.input_price is None or self.output_price is None):
+            raise ValueError("max_cost needs input_price and output_price")
+        return self
+
+
+class Writer(Section):
+    """A model that writes: which, and how it is asked. All but the endpoint decides what it writes."""
+
+    model: str | None = Field(None, description="model name, or path, for the kinds transformers and openai")
     revision: str | None = Field(None, description="revision of the weights")
-    license: str | None = Field(None, description="SPDX id of the weights, for kind transformers")
-    output_terms: str | None = Field(None, description="terms of the model's outputs, for kind transformers")
-    max_fusions: int | None = Field(None, ge=0, description="fuse at most so many samples; the others keep a fallback")
-    max_new_tokens: int = Field(80, ge=8, le=2048, description="longest answer, in tokens")
+    license: str | None = Field(None, description="SPDX id of the weights")
+    output_terms: str | None = Field(None, description="terms of the model's outputs; none where it claims none")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto", description="of weights and arithmetic; auto is bf16 where the processor computes in it"
     )
-    device: str = Field("cpu", description="cpu, cuda, cuda:0 …")
+    device: str = Field("cpu", pattern="^(cpu|cuda(:[0-9]+)?)$", description="cpu, cuda, cuda:0 …")
     batch_size: int = Field(
-        1, ge=1, le=1024, description="prompts per batch; above 1 an answer may depend on its neighbors"
+        1, ge=1, le=1024, description="questions per batch; above 1 an answer may depend on its neighbors"
     )
     threads: int = Field(2, ge=1, le=256, description="threads of the model")
+    endpoint: Endpoint | None = Field(None, description="where a model of kind openai is asked")
+
+    def _check_kind(self, kind: str) -> None:
+        if (self.endpoint is not None) != (kind == "openai"):
+            raise ValueError("endpoint and kind openai go together: give both or none")
+        if kind in ("transformers", "openai") and not self.model:
+            raise ValueError(f"kind {kind} needs model: its name or path")
+
+
+Format = Literal["short", "dense", "dense+"]
+
+
+class Length(Section):
+    """How long captions of a format are, in words."""
+
+    ask: tuple[int, int] = Field(description="what the prompt asks for")
+    accept: tuple[int, int] = Field(description="what is accepted")
+    max_new_tokens: int = Field(ge=8, le=4096, description="longest answer, in the model's tokens")
+
+
+class Formats(Section):
+    """Formats of synthetic captions: asked for by prompt, checked by length."""
+
+    short: Length = Field(
+        Length(ask=(10, 15), accept=(4, 25), max_new_tokens=48), description="one short sentence (SSC)"
+    )
+    dense: Length = Field(
+        Length(ask=(40, 60), accept=(30, 77), max_new_tokens=128),
+        description="a paragraph that fits a text tower of 77 tokens (DSC)",
+    )
+    dense_plus: Length = Field(
+        Length(ask=(100, 150), accept=(90, 400), max_new_tokens=640), alias="dense+", description="everything (DSC+)"
+    )
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True)
+
+    @property
+    def by_name(self) -> dict[str, Length]:
+        """Lengths by the name of their format."""
+        return {"short": self.short, "dense": self.dense, "dense+": self.dense_plus}
+
+
+class CaptionerModel(Writer):
+    """What writes captions from a picture."""
+
+    name: Name = Field("tags", description="name in this recipe")
+    kind: Literal["tags", "transformers", "openai"] = Field(
+        "tags", description="tags: zero-shot by the encoder, needs no download; transformers; openai: an endpoint"
+    )
+    formats: list[Format] = Field(["short"], min_length=1, description="what it is asked for; tags write short ones")
+    tags: int = Field(3, ge=1, le=10, description="kind tags: words in a caption")
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> CaptionerModel:
+        self._check_kind(self.kind)
+        if self.kind == "tags" and self.formats != ["short"]:
+            raise ValueError(f"captioner {self.name} is of kind tags, which writes formats: [short] only")
+        return self
+
+
+CaptionKind = Literal["alt", "synthetic-short", "synthetic-dense", "synthetic-dense+", "fused"]
+Fallback = Literal["alt", "synthetic-short", "synthetic-dense", "synthetic-dense+", "drop"]
+GateName = Literal[
+    "empty", "injected", "markup", "instruction_leak", "refusal", "meta", "copied", "cut_off", "too_long", "repetition",
+    "language_flip", "unsafe", "lost_facts", "invented_facts", "unsupported", "too_short", "score_drop",
+]  # fmt: skip
+
+
+class Retry(Section):
+    """What is changed when a refused fusion is asked for again."""
+
+    prompt: str = Field("fusion-again-v1", description="template: a name that ships with Winnow, or a file")
+    max_new_tokens: int | None = Field(None, ge=8, le=2048, description="another limit on the answer")
+
+
+class Gates(Section):
+    """Limits of the gates after fusion."""
+
+    min_words: int = Field(8, ge=1, description="fewest words; less where the inputs have fewer that carry facts")
+    max_words: int = Field(60, ge=1, description="most words")
+    min_recall: float = Field(0.3, ge=0, le=1, description="least share of the alt text's words that come back")
+    min_facts: float = Field(0.6, ge=0, le=1, description="least share of its names, and of its numbers")
+    min_titled: float = Field(0.5, ge=0, le=1, description="the same of its words where capitals tell no names")
+    max_new: float | None = Field(0.67, ge=0, le=1, description="largest share of words that neither input has")
+    max_repeats: int = Field(0, ge=0, description="how often four words in a row may come again")
+    language_letters: int = Field(50, ge=1, description="least number of letters at which a language is judged")
+
+
+class Fusion(Writer):
+    """How alt text and synthetic caption are fused by a language model, and how many of them."""
+
+    kind: Literal["none", "embedded", "transformers", "openai"] = Field(
+        "embedded", description="embedded comes with a package; transformers; openai: an endpoint; none: no fusion"
+    )
+    prompt: str = Field("fusion-v1", description="template: a name that ships with Winnow, or a file")
+    synthetic: Format = Field("short", description="which synthetic caption is fused; another one where it is missing")
+    max_fusions: int | None = Field(None, ge=0, description="fuse at most so many samples; the others keep a fallback")
+    max_new_tokens: int = Field(80, ge=8, le=2048, description="longest answer, in tokens")
     seed: Seed = Field(0, description="picks which samples are fused when max_fusions is smaller")
     min_agreement: float | None = Field(
         None, ge=-1, le=1, description="cosine of alt and synthetic caption below which a pair is not fused"
+    )
+    min_agreement_rank: float | None = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="share of the vocabulary that must lie farther from the alt text than the synthetic caption does",
     )
     min_alt_similarity: float | None = Field(
         None, ge=-1, le=1, description="image-text score of the alt text below which a pair is not fused"
@@ -356,14 +486,67 @@ class Fusion(Section):
     min_synthetic_similarity: float | None = Field(
         None, ge=-1, le=1, description="image-text score of the synthetic caption below which a pair is not fused"
     )
+    max_score_drop: float | None = Field(
+        0.05, ge=0, le=2, description="how far a fusion's image-text score may lie below the lower one of its inputs"
+    )
+    retry: list[Retry] = Field(
+        default_factory=lambda: [Retry()], max_length=5, description="further attempts, each with what it changes"
+    )
+    retry_on: list[GateName] = Field(
+        ["empty", "markup", "instruction_leak", "meta", "copied", "cut_off", "too_long", "repetition", "language_flip",
+         "lost_facts", "invented_facts", "unsupported", "too_short", "score_drop"],
+        description="gates after which it is asked again; after the others the fallback stands at once",
+    )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Fusion:
+        self._check_kind(self.kind)
+        return self
+
+
+TARGETS: dict[str, dict[CaptionKind, float]] = {
+    "clip": {"alt": 0.5, "synthetic-short": 0.5},
+    "mllm": {"alt": 0.33, "synthetic-dense": 0.67},
+    "mllm_sft": {"synthetic-dense+": 1.0},
+    "diffusion": {"alt": 0.5, "synthetic-dense": 0.5},
+}
+"""Shares that were best in Lai et al. 2024, Revisit Large-Scale Image-Caption Data, as far as it states them."""
 
 
 class Captions(Section):
     """What is written about a picture, and which text the release carries."""
 
-    tags: int = Field(3, ge=1, le=10, description="tags in a synthetic caption")
+    captioners: list[CaptionerModel] = Field(
+        default_factory=lambda: [CaptionerModel()], min_length=1, description="what writes captions from pictures"
+    )
+    select: Literal["similarity", "first"] = Field(
+        "similarity", description="which of several captions of a kind goes on: best image-text score, or first named"
+    )
+    formats: Formats = Field(default_factory=lambda: Formats(), description="lengths of short, dense and dense+")
+    hints: list[Literal["tags", "text", "faces"]] = Field(
+        ["tags"], description="experts that look at every picture: tags, text (OCR), faces; offered to dense prompts"
+    )
     fusion: Fusion = Field(default_factory=lambda: Fusion(), description="fusion by language model")
-    fallback: Literal["alt", "synthetic-short", "drop"] = Field("alt", description="text where no fusion was accepted")
+    gates: Gates = Field(default_factory=lambda: Gates(), description="limits of the gates after fusion")
+    max_same: int = Field(3, ge=1, description="samples that may have the same fused text; more, and all are refused")
+    fallback: Fallback = Field("alt", description="text where no fusion was accepted")
+    fallback_for: dict[str, Fallback] = Field(
+        default_factory=dict, description="another fallback by reason, e.g. disagreement: synthetic-short"
+    )
+    targets: dict[Name, dict[CaptionKind, Annotated[float, Field(ge=0, le=1)]]] = Field(
+        default_factory=lambda: dict(TARGETS), description="share of each kind of caption, by what is trained"
+    )
+    target_seed: Seed = Field(0, description="picks which samples get which kind")
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Captions:
+        names = [captioner.name for captioner in self.captioners]
+        if len(set(names)) < len(names):
+            raise ValueError("captions.captioners: two of them have the same name")
+        for target, shares in self.targets.items():
+            if abs(sum(shares.values()) - 1) > 1e-6:
+                raise ValueError(f"captions.targets.{target}: shares sum to {sum(shares.values()):g}, but must to 1")
+        return self
 
 
 class Release(Section):

@@ -63,6 +63,8 @@ def stage(
     folder: Callable[[Build], UPath] | None = None,
     when: Mapping[str, Callable[[Any], bool]] | None = None,
     observe: Callable[[Sequence[Work]], None] | None = None,
+    observes: Callable[[Any], str | None] | None = None,
+    beside: Sequence[str] = (),
     resolve: Callable[[Build, Any], Any] | None = None,
 ) -> Callable[[Compute], dg.AssetsDefinition]:
     """Turn a function over tables into a step of the plan and an asset of the graph; see `Step` for the arguments."""
@@ -71,7 +73,8 @@ def stage(
         name = compute.__name__
         step = Step(
             name, group, tuple(tables), tuple(reads), section, tuple(code), tuple(libraries), per_shard, compute,
-            tuple(blobs), prepare is not None, folder, tuple((when or {}).items()), observe, resolve,
+            tuple(blobs), prepare is not None, folder, tuple((when or {}).items()), observe,
+            observes or Step.observes, tuple(beside), resolve,
         )  # fmt: skip
         STEPS[name] = step
 

@@ -7,6 +7,7 @@ under a temporary name, read back, and renamed; nothing is ever changed in place
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -212,6 +213,18 @@ class Lake:
         except OSError as error:
             self._no_room(UPath(error.filename) if error.filename else path, error)
             raise
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        """One process at a time looks at the world outside for a step, or limits would be kept by each of several.
+
+        The lock ends with the process.
+        """
+        folder = local_path(self.home / "observations")
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / f"{name}.lock").open("w") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            yield
 
     def _no_room(self, path: UPath, error: OSError) -> None:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -227,14 +227,20 @@ def test_changing_prune_keep_recomputes_only_what_is_downstream(project, built):
     after = {path: path.stat().st_mtime_ns for path in (project.home / "lake").rglob("*.*")}
     assert {path: after[path] for path in before} == before
     new = {path.parent.name for path in set(after) - set(before)}
-    assert new == {"cluster", "decision", "caption", "completion", "release_member"}
+    assert new == {
+        "cluster", "decision", "hint", "draft", "completion", "repeated_text", "caption", "caption_target",
+        "caption_metric", "release_member",
+    }  # fmt: skip
     ran = project.sql(
         """SELECT asset, count(*) FILTER (NOT reused), count(*) FILTER (reused) FROM run JOIN build USING (build_id)
         WHERE build.build_id = (SELECT build_id FROM build ORDER BY completed_at DESC LIMIT 1) GROUP BY 1"""
     )
     computed = {asset for asset, made, _ in ran if made}
     reused = {asset for asset, _, found in ran if found}
-    assert computed == {"concepts", "selection", "captions", "release"}
+    assert computed == {
+        "concepts", "selection", "hints", "synthetic", "fusion", "repeated", "captions", "caption_targets",
+        "caption_report", "release",
+    }  # fmt: skip
     assert {"crawl", "evidence", "pool", "embeddings", "dedup", "centroids", "membership"} <= reused
     assert not computed & reused
 

@@ -2,43 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 
+from assets.captions.rows import with_columns
 from assets.provenance.decisions import decision_table
 
-Fallback = Literal["alt", "synthetic-short", "drop"]
+Fallback = Literal["alt", "synthetic-short", "synthetic-dense", "synthetic-dense+", "drop"]
+SYNTHETIC = ("synthetic-short", "synthetic-dense", "synthetic-dense+")
 
 
-def order_of(fallback: Fallback) -> tuple[str, ...]:
+def order_of(fallback: str) -> tuple[str, ...]:
     """Kinds in order of preference: a fusion, then what the recipe falls back to, then what else is there unless it
     says drop."""
-    rest = {"alt": ("alt", "synthetic-short"), "synthetic-short": ("synthetic-short", "alt"), "drop": ()}
-    if fallback not in rest:
-        raise ValueError(f"fallback of captions is {fallback!r}, but must be alt, synthetic-short or drop")
-    return ("fused", *rest[fallback])
+    if fallback == "drop":
+        return ("fused",)
+    if fallback not in ("alt", *SYNTHETIC):
+        raise ValueError(f"fallback of captions is {fallback!r}, but must be alt, {', '.join(SYNTHETIC)} or drop")
+    first = ("alt", *SYNTHETIC) if fallback == "alt" else (fallback, *SYNTHETIC, "alt")
+    return ("fused", *dict.fromkeys(first))
 
 
-def choose(captions: pa.Table, fallback: Fallback = "alt", order: tuple[str, ...] | None = None) -> pa.Table:
-    """The same rows with `chosen` set for one caption per sample: the first kind in order whose status is ok.
+def choose(captions: pa.Table, fallback: str = "alt", fallback_for: Mapping[str, str] | None = None) -> pa.Table:
+    """The same rows with `chosen` set for one caption per sample: the selected one of the first kind that has one.
 
-    Of several captions of one kind the one with the higher score is taken, then the one that stands first. With
-    fallback `drop`, a sample whose fusion was not accepted has no chosen caption, also where none was asked for.
+    With fallback `drop`, a sample whose fusion was not accepted has no chosen caption, also where none was asked for.
+
+    Args:
+        captions: rows of table `caption`, all of a sample's together.
+        fallback: kind that stands in for a fusion.
+        fallback_for: another one by the reason for which there is no fusion.
     """
-    order = order_of(fallback) if order is None else order
-    preference = {kind: place for place, kind in enumerate(order)}
-    best: dict[int, tuple[int, float, int]] = {}
-    columns = (captions.column(name).to_pylist() for name in ("sample_id", "kind", "status", "text", "score"))
-    for row, (sample, kind, status, text, score) in enumerate(zip(*columns, strict=True)):
-        if status == "ok" and text and kind in preference:
-            rank = (preference[kind], -score if score is not None else 0.0, row)
-            best[sample] = min(best.get(sample, rank), rank)
+    orders = {name: order_of(name) for name in {fallback, *(fallback_for or {}).values()}}
+    names = ("sample_id", "kind", "attempt", "status", "reason", "selected", "text")
+    rows = list(zip(*(captions.column(name).to_pylist() for name in names), strict=True))
+    why: dict[int, tuple[int, str | None]] = {}
+    selected: dict[int, dict[str, int]] = {}
+    for place, (sample, kind, attempt, status, reason, goes_on, text) in enumerate(rows):
+        if kind == "fused":
+            why[sample] = max(why.get(sample, (0, None)), (attempt, reason), key=lambda found: found[0])
+        if goes_on and status == "ok" and text:
+            selected.setdefault(sample, {}).setdefault(kind, place)
     chosen = np.zeros(captions.num_rows, dtype=bool)
-    chosen[[rank[2] for rank in best.values()]] = True
-    place = captions.schema.get_field_index("chosen")
-    return captions.set_column(place, captions.schema.field(place), pa.array(chosen))
+    for sample, places in selected.items():
+        reason = why.get(sample, (0, None))[1]
+        order = orders[(fallback_for or {}).get(reason or "", fallback)]
+        first = next((places[kind] for kind in order if kind in places), None)
+        if first is not None:
+            chosen[first] = True
+    return with_columns(captions, chosen=pa.array(chosen))
 
 
 def caption_decisions(sample_id: np.ndarray | pa.ChunkedArray, captions: pa.Table) -> pa.Table:

@@ -7,14 +7,30 @@ passes. What to look for was measured on ten thousand fusions that Yu et al. rel
 
 from __future__ import annotations
 
+import hashlib
+import operator
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
-from assets.captions import words
-from assets.captions.phrases import INJECTION, LEAK, MARKUP, META, REFUSAL
+from assets.captions import facts
+from assets.captions.injection import passes_on, speaks_to_model
+from assets.captions.phrases import LEAK, META, REFUSAL, Phrases, has_markup
+from assets.captions.unsafe import unsafe_words
+from assets.captions.words import (
+    ARTICLES,
+    EMPTY_STEMS,
+    FUNCTION_WORDS,
+    GENERIC_WORDS,
+    SMALL_WORDS,
+    TERMINAL,
+    Text,
+    ends,
+    scripts,
+    word_set,
+)
 
 
 @dataclass(frozen=True)
@@ -26,6 +42,7 @@ class GateSettings:
         max_words: most words.
         min_recall: least share of the web text's words that must come back.
         min_facts: least share of its names, and of its numbers, that must come back.
+        min_titled: the same of its words where capitals do not tell names from other words.
         max_new: largest share of words that neither input has; None to allow any.
         max_repeats: how often a sequence of four words may come again; a sentence may not.
         language_letters: least number of letters at which a text's language is judged.
@@ -34,7 +51,8 @@ class GateSettings:
     min_words: int = 8
     max_words: int = 60
     min_recall: float = 0.3
-    min_facts: float = 0.5
+    min_facts: float = 0.6
+    min_titled: float = 0.5
     max_new: float | None = 0.67
     max_repeats: int = 0
     language_letters: int = 50
@@ -57,7 +75,6 @@ class Verdict:
     threshold: float | None = None
 
 
-@dataclass(frozen=True)
 class Case:
     """One fusion and what it was made of; what several gates ask for is worked out once.
 
@@ -66,66 +83,72 @@ class Case:
         synthetic: caption that a model wrote.
         fused: what the language model answered.
         finish_reason: `stop`, `length`, or None where nobody knows.
-        instructions: wording of the prompt around the inputs.
-        examples: answers of examples in the prompt.
+        prompt: wording of the prompt around the inputs.
+        inputs: both, to look facts up in.
     """
 
-    alt: str
-    synthetic: str
-    fused: str
-    finish_reason: str | None = None
-    instructions: str = ""
-    examples: str = ""
+    def __init__(self, alt: Text, synthetic: Text, fused: Text, finish_reason: str | None, prompt: Wording):
+        self.alt = alt
+        self.synthetic = synthetic
+        self.fused = fused
+        self.finish_reason = finish_reason
+        self.prompt = prompt
+        self.inputs = facts.Inputs(alt, synthetic)
 
-    @cached_property
-    def inputs(self) -> str:
-        """Both inputs as one text."""
-        return f"{self.alt}\n{self.synthetic}"
 
-    @cached_property
-    def known(self) -> set[str]:
-        """What a word of the fusion may go back to."""
-        return words.known_words(self.alt) | words.known_words(self.synthetic)
+class Wording:
+    """What a prompt says by itself.
 
-    @cached_property
-    def plain(self) -> str:
-        """The fusion in the form in which phrases are looked for."""
-        return words.clean(self.fused).casefold()
+    Attributes:
+        runs: three words in a row, two of which carry facts.
+        examples: facts in the answers of its examples.
+    """
 
-    @cached_property
-    def plain_inputs(self) -> str:
-        """The inputs in that form."""
-        return words.clean(self.inputs).casefold()
+    def __init__(self, instructions: str, examples: str):
+        self.runs = frozenset(_runs(Text(instructions)))
+        self.examples = frozenset(Text(examples).facts)
 
 
 Refusal = tuple[float | None, float | None]
 """Score and threshold of a gate that refuses; either may be None."""
 Gate = Callable[[Case, GateSettings], Refusal | None]
+_PLAIN_REFUSAL: Refusal = (None, None)
 
 
 def empty(case: Case, settings: GateSettings) -> Refusal | None:
     """Nothing was written, or nothing but marks."""
-    return None if any(c.isalnum() for c in case.plain) else (0.0, 1.0)
+    return None if case.fused.folded or any(c.isalnum() for c in case.fused.plain) else (0.0, 1.0)
 
 
 def injected(case: Case, settings: GateSettings) -> Refusal | None:
     """The web text speaks to a model, so whatever came out of it is not trusted; or the fusion hands such words on."""
-    return (None, None) if any(is_injection(text) for text in (case.alt, case.synthetic, case.fused)) else None
+    told = speaks_to_model(case.alt) or speaks_to_model(case.synthetic, disguised=False) or passes_on(case.fused)
+    return _PLAIN_REFUSAL if told else None
 
 
 def markup(case: Case, settings: GateSettings) -> Refusal | None:
     """The fusion holds tags, addresses, code, lists or special tokens, which no caption needs."""
-    return (None, None) if MARKUP.search(case.fused) else None
+    return _PLAIN_REFUSAL if has_markup(case.fused.raw) else None
+
+
+def unsafe(case: Case, settings: GateSettings) -> Refusal | None:
+    """The fusion has words of abuse, hate or sex: some are refused wherever they come from, some where they are new."""
+    found = unsafe_words(case.fused, case.alt, case.synthetic)
+    return (float(len(found)), 0.0) if found else None
 
 
 def instruction_leak(case: Case, settings: GateSettings) -> Refusal | None:
     """The fusion repeats wording of the prompt, or of its examples, that neither input has."""
     if _new_phrase(LEAK, case):
-        return (None, None)
-    leaked = _runs(case.fused) & _prompt_runs(case.instructions)
-    leaked -= _runs(case.alt) | _runs(case.synthetic) | _runs(case.inputs)
-    leaked_words = set(words.content(case.fused)) & set(words.content(case.examples)) - case.known
-    return (float(len(leaked) + len(leaked_words)), 0.0) if leaked or leaked_words else None
+        return _PLAIN_REFUSAL
+    leaked: set[object] = set()
+    stems = case.fused.stems
+    if not case.prompt.runs.isdisjoint(zip(stems, stems[1:], stems[2:], strict=False)):
+        leaked |= _runs(case.fused) & case.prompt.runs
+        leaked -= _runs(case.alt) | _runs(case.synthetic)
+    if not case.prompt.examples.isdisjoint(stems):
+        leaked |= (case.fused.facts & case.prompt.examples) - case.inputs.known - case.inputs.relatives
+    return (float(len(leaked)), 0.0) if leaked else None
 
 
 def refusal(case: Case, settings: GateSettings) -> Refusal | None:
@@ -141,95 +164,125 @@ def meta(case: Case, settings: GateSettings) -> Refusal | None:
 def cut_off(case: Case, settings: GateSettings) -> Refusal | None:
     """The sentence does not end: the token limit was hit, or there is no final mark and nothing says the model
     stopped."""
-    found = words.tokens(case.fused)
-    dangling = found[-1].written.casefold() in _OPEN_ENDS or case.plain.endswith(
-        (",", ";", ":", "-", "–", "—", "(", "&")
-    )
-    if case.finish_reason == "length" or (dangling and not words.ends(case.fused)):
-        return (None, None)
-    return None if case.finish_reason == "stop" or words.ends(case.fused) else (None, None)
+    if case.finish_reason == "length":
+        return _PLAIN_REFUSAL
+    if ends(case.fused):
+        return _PLAIN_REFUSAL if case.fused.clean.endswith(("...", "…")) else None
+    dangling = case.fused.folded[-1] in _OPEN_ENDS or case.fused.plain.endswith(_OPEN_MARKS)
+    return None if case.finish_reason == "stop" and not dangling else _PLAIN_REFUSAL
 
 
 def copied(case: Case, settings: GateSettings) -> Refusal | None:
     """The fusion is one of the inputs again, or one pasted after the other."""
+    last = case.fused.stems[-1]
+    if last not in ARTICLES and case.alt.stems[-1:] != [last] and case.synthetic.stems[-1:] != [last]:
+        return None
     alt, synthetic, fused = (_skeleton(text) for text in (case.alt, case.synthetic, case.fused))
-    return (None, None) if fused in (alt, synthetic, alt + synthetic, synthetic + alt) else None
+    if fused in (alt, synthetic):
+        return _PLAIN_REFUSAL
+    alt, synthetic, fused = (_bare(text.stems) for text in (case.alt, case.synthetic, case.fused))
+    for one, two in ((alt, synthetic), (synthetic, alt)):
+        if fused[: len(one)] == one and _bare(fused[len(one) :]) == two:
+            return _PLAIN_REFUSAL
+        joined = fused[len(one) : len(one) + 1] in (["and"], ["also"], ["plus"]) and min(len(one), len(two)) > 1
+        if joined and fused[: len(one)] == one and _bare(fused[len(one) + 1 :]) == two:
+            return _PLAIN_REFUSAL
+    return None
 
 
 def too_short(case: Case, settings: GateSettings) -> Refusal | None:
     """Fewer words than asked for; inputs with few words that carry facts lower the floor, to three at least."""
-    available = len(set(words.content(case.inputs)))
-    floor = min(settings.min_words, max(3, available))
-    count = len(words.tokens(case.fused))
+    count = len(case.fused.stems)
+    if count >= settings.min_words:
+        return None
+    floor = min(settings.min_words, max(3, len(case.alt.claims | case.synthetic.claims)))
     return (count, floor) if count < floor else None
 
 
 def too_long(case: Case, settings: GateSettings) -> Refusal | None:
     """More words than a caption has."""
-    count = len(words.tokens(case.fused))
+    count = len(case.fused.stems)
     return (count, settings.max_words) if count > settings.max_words else None
 
 
 def repetition(case: Case, settings: GateSettings) -> Refusal | None:
     """The fusion says something twice: a word after itself, four words in the same order, or a sentence."""
-    stems = [t.stem for t in words.tokens(case.fused)]
-    doubled = {pair for pair in zip(stems, stems[1:], strict=False) if pair[0] == pair[1] and not pair[0].isdigit()}
-    source = [t.stem for t in words.tokens(case.inputs)]
-    if doubled - set(zip(source, source[1:], strict=False)) - {("had", "had"), ("that", "that")}:
-        return (None, None)
-    runs = Counter(tuple(stems[i : i + 4]) for i in range(len(stems) - 3))
-    repeats = sum(count - 1 for count in runs.values())
+    stems = case.fused.stems
+    if any(map(operator.eq, stems, stems[1:])):
+        source = case.alt.stems + case.synthetic.stems
+        words = case.fused.words
+        doubled = {
+            one
+            for one, two, first, second in zip(stems, stems[1:], words, words[1:], strict=False)
+            if one == two and not one.isdigit() and (first == second or one not in EMPTY_STEMS)
+        }
+        doubled -= {one for one, two in zip(source, source[1:], strict=False) if one == two} | {"had", "that"}
+        if doubled or any(
+            a == b == c and not a.isdigit() for a, b, c in zip(stems, stems[1:], stems[2:], strict=False)
+        ):
+            return _PLAIN_REFUSAL
+    runs = len(stems) - 3
+    repeats = runs - len(set(zip(stems, stems[1:], stems[2:], stems[3:], strict=False))) if runs > 0 else 0
     if repeats > settings.max_repeats:
         return (repeats, settings.max_repeats)
-    sentences = [s for s in (tuple(_skeleton(s)) for s in re.split(r"[.!?。！？]+", case.fused)) if s]
-    return (None, None) if len(set(sentences)) < len(sentences) else None
+    if len(stems) - len(set(zip(stems, stems[1:], strict=False))) > 2:
+        pairs = Counter(zip(stems, stems[1:], strict=False))
+        if any(count > 2 and not EMPTY_STEMS.issuperset(pair) for pair, count in pairs.items()):
+            return _PLAIN_REFUSAL
+    if sum(map(case.fused.clean.count, TERMINAL)) < 2:
+        return None
+    sentences = [tuple(s) for s in map(_skeleton, map(Text, _SENTENCE.split(case.fused.clean))) if len(s) > 1]
+    return _PLAIN_REFUSAL if len(set(sentences)) < len(sentences) else None
 
 
 def language_flip(case: Case, settings: GateSettings) -> Refusal | None:
     """The fusion is in a writing system of neither input, or, where it is long enough to tell, in another language."""
-    if words.scripts(case.fused) - words.scripts(case.inputs):
-        return (None, None)
-    letters = sum(c.isalpha() for c in case.fused)
-    if letters < settings.language_letters:
+    fused = case.fused
+    if not (fused.clean.isascii() and (_has_latin(case.alt) or _has_latin(case.synthetic))) and (
+        scripts(fused.clean) - scripts(case.alt.clean) - scripts(case.synthetic.clean)
+    ):
+        return _PLAIN_REFUSAL
+    english = len(fused.forms & _ENGLISH)
+    if english >= 2 or len(fused.clean) < settings.language_letters // 2:
         return None
-    fused = language(case.fused)
-    allowed = {language(case.alt), language(case.synthetic), language(case.inputs), "en"}
-    return (letters, settings.language_letters) if fused is not None and fused not in allowed else None
+    letters = sum(map(str.isalpha, fused.clean))
+    told = _told_by_small_words(fused)
+    if told and not english:
+        found: str | None = told
+    elif letters < settings.language_letters:
+        return None
+    else:
+        found = language(fused.clean)
+    if found is None or found == "en" or case.alt.forms & SMALL_WORDS.get(found, frozenset()):
+        return None
+    if len(set(fused.stems) & set(case.alt.stems)) > len(set(fused.stems)) / 2:
+        return None
+    allowed = {
+        language(text) for text in (case.alt.clean, case.synthetic.clean, f"{case.alt.raw} {case.synthetic.raw}")
+    }
+    return None if found in allowed else (letters, settings.language_letters)
 
 
 def lost_facts(case: Case, settings: GateSettings) -> Refusal | None:
     """Too few of the web text's words came back, or of its names, or of its numbers."""
-    wanted = set(words.content(case.alt)) or {t.stem for t in words.tokens(case.alt)}
-    found = words.known_words(case.fused)
-    for initials, stems in words.abbreviated(case.alt).items():
-        found |= stems if initials in found else set()
-    recall = _share(wanted, found)
-    if recall < settings.min_recall:
-        return (recall, settings.min_recall)
-    named = _share({t.stem for t in words.names(case.alt)}, found)
-    if named < settings.min_facts:
-        return (named, settings.min_facts)
-    counts = words.numbers(case.fused) | words.counted(case.fused)
-    numbered = _share(words.standing_numbers(case.alt), counts)
-    return (numbered, settings.min_facts) if numbered < settings.min_facts else None
+    lost = facts.lost_words(case.alt, case.fused, settings.min_recall, settings.min_titled, settings.min_facts)
+    if lost:
+        return lost
+    share = facts.kept_numbers(case.alt, case.fused)
+    return (share, settings.min_facts) if share < settings.min_facts else None
 
 
 def invented_facts(case: Case, settings: GateSettings) -> Refusal | None:
     """The fusion has a number or a proper name that neither input has."""
-    values = words.numbers(case.inputs) | words.counted(case.inputs) | _digits(case.inputs)
-    new = (words.numbers(case.fused) | words.counted(case.fused)) - values
-    names = {
-        t.stem for t in words.names(case.fused, trust_capitals=True) if not _is_known(t.written, t.stem, case.known)
-    }
-    return (float(len(new | names)), 0.0) if new or names else None
+    numbers, names = facts.invented_numbers(case.fused, case.inputs), facts.invented_names(case.fused, case.inputs)
+    return (float(len(numbers) + len(names)), 0.0) if numbers or names else None
 
 
 def unsupported(case: Case, settings: GateSettings) -> Refusal | None:
     """Most words of the fusion come from neither input: the model told a story of its own."""
-    said = words.content(case.fused)
-    if settings.max_new is None or not said:
+    if settings.max_new is None:
         return None
-    share = sum(stem not in case.known for stem in said) / len(said)
+    share = facts.new_share(case.fused, case.inputs, settings.max_new)
     return (share, settings.max_new) if share > settings.max_new else None
 
 
@@ -237,6 +290,7 @@ GATES: tuple[Gate, ...] = (
     empty,
     injected,
     markup,
+    unsafe,
     instruction_leak,
     refusal,
     meta,
@@ -277,15 +331,7 @@ def judge(
         instructions: wording of the prompt; three words in a row that come from it and not from the inputs are a leak.
         examples: answers of examples in the prompt; a fact of theirs that the inputs do not have is a leak.
     """
-    limits = settings or GateSettings()
-    read = [text[:MAX_CHARACTERS] if text else "" for text in (alt, synthetic, fused)]
-    case = Case(read[0], read[1], read[2], finish_reason, instructions, examples)
-    for gate in GATES:
-        refused = gate(case, limits)
-        if refused is not None:
-            score, threshold = refused
-            return Verdict(False, gate.__name__, score, threshold)
-    return Verdict(True)
+    return _verdict(alt, synthetic, fused, settings or GateSettings(), finish_reason, _wording(instructions, examples))
 
 
 def judge_all(
@@ -299,64 +345,111 @@ def judge_all(
 ) -> list[Verdict]:
     """`judge` for each row; raises ValueError where the columns differ in length."""
     reasons = [None] * len(fused) if finish_reasons is None else list(finish_reasons)
+    limits, prompt = settings or GateSettings(), _wording(instructions, examples)
     rows = zip(alts, synthetics, fused, reasons, strict=True)
-    return [judge(a, s, f, settings, r, instructions, examples) for a, s, f, r in rows]
+    return [_verdict(*row[:3], limits, row[3], prompt) for row in rows]
+
+
+_ACCEPTED = Verdict(True)
+
+
+def _verdict(
+    alt: str, synthetic: str, fused: str | None, limits: GateSettings, finish_reason: str | None, prompt: Wording
+) -> Verdict:
+    texts = [Text(text[:MAX_CHARACTERS] if text else "") for text in (alt, synthetic, fused)]
+    case = Case(texts[0], texts[1], texts[2], finish_reason, prompt)
+    for gate in GATES:
+        refused = gate(case, limits)
+        if refused is not None:
+            return Verdict(False, gate.__name__, *refused)
+    return _ACCEPTED
+
+
+def text_key(text: str) -> bytes:
+    """Eight bytes that texts share which differ only in case, marks, articles and endings."""
+    return hashlib.blake2b(" ".join(_skeleton(Text(text))).encode(), digest_size=8).digest()
+
+
+def key_counts(texts: Iterable[str]) -> Counter[bytes]:
+    """How often each text stands among these, by key; counts of shards can be added."""
+    return Counter(map(text_key, texts))
+
+
+def repeated(texts: Sequence[str], most: int, counts: Mapping[bytes, int] | None = None) -> list[bool]:
+    """Whether each text stands more than `most` times, as a model's stock answers do.
+
+    Args:
+        texts: fusions of any number of rows.
+        most: how often one may stand.
+        counts: how often each stands in all shards, see `key_counts`; counted here if None.
+    """
+    keys = list(map(text_key, texts))
+    known = Counter(keys) if counts is None else counts
+    return [known.get(key, 0) > most for key in keys]
 
 
 def is_injection(text: str) -> bool:
     """Whether a text speaks to a model instead of describing: asks it to ignore, to act as, to answer with."""
-    return bool(INJECTION.search(words.clean(text[:MAX_CHARACTERS]).casefold()))
+    return speaks_to_model(Text(text[:MAX_CHARACTERS]))
 
 
 def language(text: str) -> str | None:
     """Most likely language of a text as a two-letter code; None where it is too short to tell."""
-    if sum(c.isalpha() for c in text) < 20:
+    if sum(map(str.isalpha, text)) < 20:
         return None
     import py3langid
 
     return str(py3langid.classify(text)[0])
 
 
-def _new_phrase(pattern: re.Pattern[str], case: Case) -> Refusal | None:
+def _new_phrase(phrases: Phrases, case: Case) -> Refusal | None:
     """Refuse where a phrase stands in the fusion, but not in the inputs."""
-    new = {match.group() for match in pattern.finditer(case.plain)}
-    return (None, None) if any(phrase not in case.plain_inputs for phrase in new) else None
+    if phrases.heads.keys().isdisjoint(case.fused.heads):
+        return None
+    for phrase in phrases.matches(case.fused):
+        if phrase not in case.alt.plain and phrase not in case.synthetic.plain:
+            return _PLAIN_REFUSAL
+    return None
 
 
-def _skeleton(text: str) -> list[str]:
+def _skeleton(text: Text) -> list[str]:
     """Words in order without articles, case and marks."""
-    return [t.stem for t in words.tokens(text) if t.stem not in ("a", "an", "the")]
+    return [stem for stem in text.stems if stem not in ARTICLES]
 
 
-def _runs(text: str) -> set[tuple[str, ...]]:
-    """Three words in a row, of which two at least carry facts."""
-    found = words.tokens(text)
-    heavy = [t.written.casefold() not in words.FUNCTION_WORDS | words.GENERIC_WORDS for t in found]
-    stems = [t.stem for t in found]
+def _bare(stems: list[str]) -> list[str]:
+    return stems[1:] if stems and stems[0] in ARTICLES else stems
+
+
+def _runs(text: Text) -> set[tuple[str, ...]]:
+    heavy = [word not in FUNCTION_WORDS and word not in GENERIC_WORDS for word in text.folded]
+    stems = text.stems
     return {tuple(stems[i : i + 3]) for i in range(len(stems) - 2) if sum(heavy[i : i + 3]) >= 2}
 
 
 @lru_cache(maxsize=16)
-def _prompt_runs(instructions: str) -> frozenset[tuple[str, ...]]:
-    return frozenset(_runs(instructions))
+def _wording(instructions: str, examples: str) -> Wording:
+    return Wording(instructions, examples)
 
 
-def _share(wanted: set[str], found: set[str]) -> float:
-    return len(wanted & found) / len(wanted) if wanted else 1.0
+def _has_latin(text: Text) -> bool:
+    return not _LATIN_LETTERS.isdisjoint(text.plain)
 
 
-def _digits(text: str) -> set[str]:
-    """Every run of digits without leading zeros, so that `2004` of a date or a file name counts as known."""
-    return {run.lstrip("0") or "0" for run in re.findall(r"\d+", words.clean(text))}
+def _told_by_small_words(text: Text) -> str | None:
+    """Language of a text by its articles and prepositions; None where too few of them tell."""
+    counts = sorted(((len(text.forms & words), code) for code, words in SMALL_WORDS.items()), reverse=True)
+    (most, code), (second, _) = counts[:2]
+    return code if most >= 2 and most > second else None
 
 
-def _is_known(written: str, stem: str, known: set[str]) -> bool:
-    return stem in known or all(part in known for part in words.known_words(written) - {written[:1].casefold()})
-
-
-_OPEN_ENDS = words.word_set(
+_LATIN_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")
+_SENTENCE = re.compile(r"[.!?。！？]+")
+_OPEN_MARKS = (",", ";", ":", "-", "–", "—", "(", "&")
+_OPEN_ENDS = word_set(
     """
     a an the and or but of in on at to for with by from as is are was were that which who whose into onto over under his
     her its their this these those near between while featuring including like than
     """
 )
+_ENGLISH = word_set("the of and with is are on this that by from its it which their has was were at for an")

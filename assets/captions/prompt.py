@@ -1,9 +1,8 @@
 """Prompt templates for fusion: files with a hash, filled with texts that nobody may trust.
 
 The web text can say anything, also to a model. Before it enters a prompt it loses what could pass for a part of the
-prompt: control and invisible characters, brackets and quotation marks that delimit, names of speakers with a colon;
-    and it is
-cut to a bounded length. The gates do the rest.
+prompt: control and invisible characters, brackets and quotation marks that delimit, names of speakers with a colon; and
+it is cut to a bounded length. The gates do the rest.
 """
 
 from __future__ import annotations
@@ -19,7 +18,9 @@ FUSION = Path(__file__).with_name("prompts") / "fusion-v1.txt"
 _TURN = re.compile(r"^\[(system|user|assistant)\]$", re.MULTILINE)
 _SLOT = re.compile(r"\{(alt|synthetic)\}")
 _SPEAKER = re.compile(
-    r"\b(system|assistant|user|human|developer|label|guess|note|instructions?|answer|prompt)\s*[:=]", re.IGNORECASE
+    r"\b(system|assistant|user|human|developer|tool|label|guess|notes?|instructions?|answer|prompt|output|response|caption|task)"
+    r"\s*['’]*\s*[:=\u02d0\u2236\ua789]",
+    re.IGNORECASE,
 )
 _INSTEAD = str.maketrans(
     {**dict.fromkeys("<[{", "("), **dict.fromkeys(">]}", ")"), **dict.fromkeys('«»‹›"“”„`', "'")}

@@ -75,6 +75,7 @@ def carry_terms(
     A caption by a model that the policy does not let write is `rejected`, whatever the gates said of it.
     """
     rows = captions.to_pylist()
+    seen = {(row["sample_id"], row["kind"]): writers[row["model"]] for row in rows if row["selected"] and row["model"]}
     for row in rows:
         writer = writers[row["model"]] if row["model"] is not None else None
         if writer is not None:
@@ -82,7 +83,11 @@ def carry_terms(
             refusal = policy.may_write_captions(writer.license, writer.output_terms)
             if refusal is not None and row["status"] == "ok":
                 row |= {"status": "rejected", "reason": refusal}
+        # A fusion is made of what another model wrote, whose terms come along.
+        sources = [seen[key] for kind in row["inputs"] if (key := (row["sample_id"], kind)) in seen]
         row["license"], row["obligations"] = _carried(row, terms[row["sample_id"]], writer, policy)
+        if row["text"] is not None and row["kind"] == "fused":
+            row["obligations"] = union(row["obligations"], *(terms_bits(source.output_terms) for source in sources))
     return pa.Table.from_pylist(rows, schema=captions.schema)
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -127,7 +125,7 @@ def _ask_hosts(works: Sequence[Work]) -> None:
     fetch = build.recipe.fetch
     assert fetch is not None
     settings, now = fetch.settings(build.recipe.crawl.max_image_mib * MIB), datetime.now(UTC)
-    with _alone(local_path(build.lake.home / "observations")):
+    with build.lake.alone(step.name):
         owners: dict[str, list[int]] = defaultdict(list)
         asked: dict[str, Wanted] = {}
         writers: dict[int, SegmentWriter] = {}
@@ -167,15 +165,6 @@ def _take_over(
         writers[shard].copy(found.values())
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One process at a time asks hosts, or their limits would be kept by each of several; ends with the process."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
-
-
 def _show_outcomes(build: Build) -> dict[str, str]:
     if build.recipe.fetch is None:
         return {"outcomes": "The recipe has no section `fetch`: nothing is fetched."}
@@ -194,6 +183,7 @@ def _show_outcomes(build: Build) -> dict[str, str]:
     libraries=["fastwarc"],
     per_shard=True,
     observe=_ask_hosts,
+    beside=[".warc"],
     kinds={"parquet", "http"},
     show=_show_outcomes,
 )

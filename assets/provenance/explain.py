@@ -97,7 +97,7 @@ _ATTRIBUTION = """SELECT field, value, rule, subject_type FROM attribution
     ORDER BY field, subject_type, rule, value"""
 _DECISIONS = """SELECT stage, kept, reason, score, threshold, other_sample_id
     FROM decision JOIN stage_order USING (stage) WHERE sample_id = ? ORDER BY position"""
-_CAPTIONS = """SELECT c.* FROM caption c WHERE c.sample_id = ? ORDER BY c.chosen DESC, c.kind, c.model"""
+_CAPTIONS = """SELECT c.* FROM caption c WHERE c.sample_id = ? ORDER BY c.chosen DESC, c.kind, c.model, c.attempt"""
 _CLUSTER = """SELECT m.cluster_id, m.distance, c.size, c.quota, c.complexity
     FROM cluster_member m LEFT JOIN cluster c USING (cluster_id) WHERE m.sample_id = ?"""
 _RELEASES = """SELECT release_id, file, "row", with_image, caption_kind FROM release_member

@@ -45,9 +45,12 @@ def provenance(context: dg.AssetExecutionContext, winnow: Winnow) -> dg.Material
         build_database(
             local_path(partial),
             {
-                name: [local_path(path) for path in made.files(build.lake, name)]
-                for name in TABLES
-                if name not in LEDGER
+                **{
+                    name: [local_path(path) for path in made.files(build.lake, name)]
+                    for name in TABLES
+                    if name not in LEDGER
+                },
+                "model_call": [local_path(path) for path in ledger.call_files(build.lake)],
             },
             {name: ledger.table(name, rows) for name, rows in _ledger(build, made).items()},
             materialize=build.recipe.provenance.database == "tables",

@@ -180,7 +180,8 @@ def _captions(story: Story) -> Iterator[str]:
         if row["license"] not in (None, "NONE"):
             terms += f" under {plain(row['license'], 60)}"
         text = _quote(row["text"]) if row["text"] is not None else "no text"
-        yield f"{mark} {row['kind']} [{row['status']}{reason}{_score(row)}]{model}{terms}: {text}"
+        again = f" attempt {row['attempt']}" if row["attempt"] > 1 else ""
+        yield f"{mark} {row['kind']}{again} [{row['status']}{reason}{_score(row)}]{model}{terms}: {text}"
 
 
 def _release(story: Story) -> Iterator[str]:

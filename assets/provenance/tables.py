@@ -18,6 +18,8 @@ TEXTS = pa.list_(pa.string())
 VECTOR16 = pa.list_(pa.float16())
 """Stands for a fixed-size list of float16; its length is the encoder's and is not part of the contract."""
 VECTOR32 = pa.list_(pa.float32())
+NUMBERS = pa.list_(pa.field("item", pa.float32(), nullable=False))
+"""A list of numbers of any length."""
 
 STAGES = (
     "crawl", "rights", "pool", "embeddings", "agreement", "dedup", "diversify", "decontaminate", "prune", "captions", "release",
@@ -101,6 +103,49 @@ def _table(
     ]
     return Table(name, one_row_per, pa.schema(fields), tuple(key.split()), ledger, internal)
 
+
+_CAPTION = (
+    ("sample_id!", U64, "sample"),
+    ("kind!", TEXT, "alt, synthetic-short, synthetic-dense, synthetic-dense+ or fused"),
+    ("attempt!", U8, "1, or more where a gate refused what came before; 0 for alt"),
+    ("text", TEXT, "the caption; rejected texts are kept too; null if none was written"),
+    ("model", TEXT, "model that wrote it (agent.agent_id); null for alt"),
+    ("revision", TEXT, "its revision"),
+    ("prompt_sha256", SHA256, "hash of the prompt template"),
+    ("key", SHA256, "what was asked (completion.key, model_call.key); null where no model was asked"),
+    ("model_license", TEXT, "SPDX id of the weights of the model that wrote it; null for alt"),
+    ("output_terms", TEXT, "terms that model puts on its outputs; `none` where it claims none; null for alt"),
+    (
+        "license",
+        TEXT,
+        "license that its words come under, from the texts it was made from; NONE where none of them has one; null if nothing was written",
+    ),
+    (
+        "obligations!",
+        U16,
+        "bits as in table license: of the texts it was made from, of the image as far as the policy passes them on, and of the model's terms",
+    ),
+    ("inputs!", TEXTS, "what it was made from: image, hints, kinds of captions"),
+    ("status!", TEXT, "ok, rejected (a gate refused it), skipped (not asked for) or failed"),
+    ("reason", TEXT, "which gate or which term of the policy refused it, or why it was skipped"),
+    ("score", F32, "number that decided, where there is one"),
+    ("threshold", F32, "limit it was held against, where there is one"),
+    (
+        "similarity",
+        F32,
+        "image-text score: cosine of the picture and this text, by the build's encoder; null if not measured",
+    ),
+    (
+        "selected!",
+        BOOL,
+        "True for the one caption of its kind that later steps use; the others lost to it, or were refused",
+    ),
+    ("tokens", U32, "tokens the model wrote"),
+    ("prompt_tokens", U32, "tokens it read, where somebody counted"),
+    ("finish_reason", TEXT, "stop or length; otherwise why there is no answer"),
+    ("chosen!", BOOL, "True for the one caption of the sample that the release carries as its text"),
+)
+"""Columns of tables caption and draft."""
 
 _ALL = [
     _table(
@@ -492,36 +537,54 @@ _ALL = [
         ("cluster_id!", U32, "nearest concept"),
         ("distance!", F32, "cosine distance to its centroid"),
     ),
+    _table("caption", "text of a sample that somebody or something wrote", "sample_id kind model attempt", *_CAPTION),
     _table(
-        "caption",
-        "sample and caption",
-        "sample_id kind model",
+        "draft",
+        "caption on its way: what captioners and fusion wrote, before the whole build was looked at",
+        "sample_id kind model attempt",
+        *_CAPTION,
+        internal=True,
+    ),
+    _table(
+        "repeated_text",
+        "fused text that several samples have",
+        "text_key",
+        ("text_key!", pa.binary(8), "hash of the text without case, marks and articles"),
+        ("samples!", U32, "how many samples have it"),
+        internal=True,
+    ),
+    _table(
+        "caption_target",
+        "sample and training target",
+        "target sample_id",
+        ("sample_id!", U64, "sample that the build keeps"),
+        ("target!", TEXT, "what is trained: clip, mllm, mllm_sft, diffusion, or a name of the recipe's own"),
+        ("kind!", TEXT, "which of the sample's captions is its text for that target (caption.kind)"),
+        ("model", TEXT, "model that wrote it; null for alt"),
+    ),
+    _table(
+        "caption_metric",
+        "number about the captions of a kind",
+        "metric kind model value_of",
+        ("metric!", TEXT, "what is counted or measured, see docs/captions.md"),
+        ("kind", TEXT, "kind of caption; null where it is about all"),
+        ("model", TEXT, "model; null where it is about all"),
+        ("value_of", TEXT, "gate, status, target and kind … that is counted, where the metric has parts"),
+        ("value!", F64, "the number"),
+    ),
+    _table(
+        "hint",
+        "sample whose picture experts looked at",
+        "sample_id",
         ("sample_id!", U64, "sample"),
-        ("kind!", TEXT, "alt, synthetic-short, synthetic-dense or fused"),
-        ("text", TEXT, "the caption; rejected texts are kept too; null if none was written"),
-        ("model", TEXT, "model that wrote it (agent.agent_id); null for alt"),
-        ("revision", TEXT, "its revision"),
-        ("prompt_sha256", SHA256, "hash of the prompt template"),
-        ("model_license", TEXT, "SPDX id of the weights of the model that wrote it; null for alt"),
-        ("output_terms", TEXT, "terms that model puts on its outputs; `none` where it claims none; null for alt"),
-        (
-            "license",
-            TEXT,
-            "license that its words come under, from the texts it was made from; NONE where none of them has one; null if nothing was written",
-        ),
-        (
-            "obligations!",
-            U16,
-            "bits as in table license: of the texts it was made from, of the image as far as the policy passes them on, and of the model's terms",
-        ),
-        ("inputs!", TEXTS, "kinds of captions it was made from"),
-        ("status!", TEXT, "ok, rejected (a gate refused it), skipped (not asked for) or failed"),
-        ("reason", TEXT, "which gate or which term of the policy refused it, or why it was skipped"),
-        ("score", F32, "number that decided, where there is one"),
-        ("threshold", F32, "limit it was held against, where there is one"),
-        ("tokens", U32, "tokens the model wrote"),
-        ("finish_reason", TEXT, "stop or length"),
-        ("chosen!", BOOL, "True for the one caption of the sample that the release carries as its text"),
+        ("image_sha256!", SHA256, "hash of the bytes that were looked at"),
+        ("tags!", TEXTS, "words of the vocabulary that lie nearest to the picture, best first"),
+        ("tag_similarities!", NUMBERS, "cosine of picture and each tag"),
+        ("text_lines", TEXTS, "lines that OCR reads in the picture, in reading order; null where it was not asked"),
+        ("text_confidence", F32, "mean confidence of those lines; null without any"),
+        ("faces", U16, "faces found in it; null where nobody looked"),
+        ("people", BOOL, "whether a face was found or a tag names a person; null where neither was looked for"),
+        ("experts!", TEXTS, "agents that looked (agent.agent_id)"),
     ),
     _table(
         "tag",
@@ -532,17 +595,22 @@ _ALL = [
     ),
     _table(
         "completion",
-        "answer of a language model, by what it was asked",
+        "answer of a model that writes, by what it was asked",
         "key",
         (
             "key!",
             SHA256,
-            "hash of model, revision, decoding and the whole prompt: an answer is looked up by it before it is asked for",
+            "hash of model, revision, decoding, picture and the whole prompt: an answer is looked up by it before it is asked for",
         ),
         ("agent_id!", TEXT, "model that answered"),
         ("text!", TEXT, "what it wrote"),
-        ("finish_reason!", TEXT, "stop, length or prompt_too_long"),
+        ("finish_reason!", TEXT, "stop or length; otherwise why there is no answer"),
         ("tokens!", U32, "tokens it wrote"),
+        ("prompt_tokens", U32, "tokens it read, where somebody counted"),
+        ("attempts", U16, "requests until it came; null for a model in this process"),
+        ("seconds", F32, "from first request to answer, as it was recorded; null for a model in this process"),
+        ("cost", F64, "what it cost, in the currency of the recipe's prices; null without prices"),
+        ("served_by", TEXT, "what the endpoint says of the model that answered"),
     ),
     _table(
         "release_member",
@@ -606,6 +674,24 @@ _ALL = [
         ("ended_at!", TIME, "end"),
         ("status!", TEXT, "ok or failed"),
         ("reused!", BOOL, "True: the files were there already"),
+        ledger=True,
+    ),
+    _table(
+        "model_call",
+        "question that a run put to a model, answered or not",
+        "started_at key",
+        ("key!", SHA256, "what was asked (completion.key)"),
+        ("asset!", TEXT, "asset that asked"),
+        ("shard_id", U32, "shard it asked for"),
+        ("agent_id!", TEXT, "model that was asked"),
+        ("started_at!", TIME, "when the group of questions it came with was begun"),
+        ("seconds", F32, "until its answer was there; in a batch, the batch's time over its rows"),
+        ("attempts!", U16, "requests that were made"),
+        ("finish_reason!", TEXT, "stop or length; otherwise why there is no answer"),
+        ("prompt_tokens", U32, "tokens read, where somebody counted"),
+        ("tokens!", U32, "tokens written"),
+        ("cost", F64, "what it cost, in the currency of the recipe's prices; null without prices"),
+        ("served_by", TEXT, "what the endpoint says of the model that answered"),
         ledger=True,
     ),
     _table(

@@ -148,7 +148,9 @@ FROM released GROUP BY image_license ORDER BY n DESC, image_license"""
 _CAPTIONS = """SELECT c.kind, c.model, count(*) FILTER (c.status = 'ok'), count(*) FILTER (c.status = 'rejected'),
     count(*) FILTER (c.status = 'skipped'), count(*) FILTER (c.status = 'failed'),
     count(r.sample_id) FILTER (c.chosen)
-FROM caption c LEFT JOIN released r USING (sample_id) GROUP BY ALL ORDER BY c.kind, c.model"""
+FROM (
+    SELECT * FROM caption QUALIFY kind <> 'fused' OR attempt = max(attempt) OVER (PARTITION BY sample_id, kind)
+) c LEFT JOIN released r USING (sample_id) GROUP BY ALL ORDER BY c.kind, c.model"""
 _REFUSALS = """SELECT coalesce(reason, status), count(*) AS n FROM caption
 WHERE kind = 'fused' AND status IN ('rejected', 'failed') GROUP BY ALL ORDER BY n DESC, 1"""
 _STATED = """SELECT license FROM (SELECT DISTINCT unnest([image_license, text_license, caption_license]) AS license FROM released)

@@ -10,6 +10,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from assets.captions.gates import is_injection
 from assets.provenance.decisions import decision_table
 from assets.provenance.tables import TABLES
 from assets.release.attribution import ATTRIBUTED, LICENSE_ADDRESSES, credit_line
@@ -31,15 +32,20 @@ COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "stored_sha256": (TEXT, "hash of the bytes in the tar; the same where they are as crawled"),
     "sample_id": (U64, "sample in the provenance database of the build"),
     "uid": (TEXT, "128-bit id of the pair: first half of SHA-256 over image hash and source text, hexadecimal"),
-    "alt": (TEXT, "alt attribute as crawled, never rewritten"),
+    "alt": (TEXT, "alt attribute as crawled, never rewritten; null where it speaks to a model instead of describing"),
     "title": (TEXT, "title attribute"),
     "figcaption": (TEXT, "caption on the page"),
     "heading": (TEXT, "nearest heading before the image"),
     "context": (TEXT, "text around the image"),
     "language": (TEXT, "declared language of the place on the page"),
-    "synthetic": (TEXT, "caption written from the pixels, where one was accepted"),
+    "synthetic": (TEXT, "short caption written from the pixels, where one was accepted"),
+    "synthetic_dense": (TEXT, "dense caption written from the pixels, where one was accepted"),
+    "synthetic_dense_plus": (TEXT, "caption of everything in the picture, where one was accepted"),
     "fused": (TEXT, "caption fused from alt and synthetic, where the fusion was accepted"),
-    "caption_kind": (TEXT, "which of them `caption` is: alt, synthetic-short, synthetic-dense or fused"),
+    "caption_kind": (
+        TEXT,
+        "which of them `caption` is: alt, synthetic-short, synthetic-dense, synthetic-dense+ or fused",
+    ),
     "caption_model": (TEXT, "model that wrote `caption`; null for alt"),
     "image_license": (TEXT, "SPDX id or expression; NONE where the page states none"),
     "license_url": (TEXT, "the license's own address; of an expression those of all its licenses"),
@@ -70,6 +76,9 @@ COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "cluster_distance": (F32, "cosine distance to the concept's centroid"),
 }
 """Columns of a release's Parquet files, with a sentence each."""
+
+STEERABLE = ("alt", "title", "figcaption")
+"""Texts of the page that are left out where they speak to a model: who trains on them did not ask for that."""
 
 HIDDEN = {"file": TEXT, "member": TEXT}
 """Where the bytes lie in the lake; needed to write a release, never part of it."""
@@ -159,6 +168,8 @@ def _complete(rows: pa.Table) -> pa.Table:
         "attribution": [credit_line(row) if row["attribution_needed"] else None for row in listed],
         "error_message": [None] * len(listed),
     }
+    for name in STEERABLE:
+        made[name] = [None if text and is_injection(text) else text for text in rows.column(name).to_pylist()]
     kinds = {name: kind for name, (kind, _) in COLUMNS.items()} | HIDDEN
     columns = [
         pa.array(made[name], kind) if name in made else rows.column(name).cast(kind) for name, kind in kinds.items()
@@ -179,8 +190,10 @@ WITH chosen AS (
 accepted AS (
     SELECT sample_id,
         min(text) FILTER (kind = 'synthetic-short') AS synthetic,
+        min(text) FILTER (kind = 'synthetic-dense') AS synthetic_dense,
+        min(text) FILTER (kind = 'synthetic-dense+') AS synthetic_dense_plus,
         min(text) FILTER (kind = 'fused') AS fused
-    FROM caption WHERE status = 'ok' GROUP BY sample_id
+    FROM caption WHERE status = 'ok' AND selected GROUP BY sample_id
 ),
 scored AS (
     SELECT sample_id,
@@ -199,7 +212,8 @@ SELECT
     i.stored_width AS width, i.stored_height AS height, i.width AS original_width, i.height AS original_height,
     lower(hex(i.sha256)) AS sha256, lower(hex(i.stored_sha256)) AS stored_sha256,
     i.stored_format AS image_format, i.stored_bytes AS image_bytes, i.file, i.member,
-    c.text AS caption, c.kind AS caption_kind, c.model AS caption_model, w.synthetic, w.fused,
+    c.text AS caption, c.kind AS caption_kind, c.model AS caption_model,
+    w.synthetic, w.synthetic_dense, w.synthetic_dense_plus, w.fused,
     r.image_license, r.text_license, c.license AS caption_license, c.model_license AS caption_model_license,
     c.output_terms AS caption_terms, (r.obligations | coalesce(c.obligations, 0))::USMALLINT AS obligations,
     r.verdict, r.reservation,

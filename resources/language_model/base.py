@@ -74,7 +74,7 @@ class Completion:
         finish_reason: `stop` where the model ended, `length` where the limit did; otherwise why there is no answer:
             `prompt_too_long`, `unreadable_picture`, `refused` (the endpoint takes no such request), `content_filter`,
             `timeout`, `unreachable`, `rate_limited`, `server_error`, `cut_stream`, `bad_json`, `no_choice`, `wrong_id`,
-            `too_large`, `over_budget`, `not_asked`.
+            `too_large`, `packed`, `over_budget`, `not_asked`.
         tokens: tokens written, without the one that ends.
         prompt_tokens: tokens read; None where nobody counted.
         attempts: requests that were made.

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
-import importlib.util
 import re
-import threading
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from resources.agents import Agent
+from resources.scorers.ocr import LONGEST_SIDE, Engines, version, weights_hash
+from resources.scorers.ocr import for_ocr as _for_ocr
+from resources.scorers.ocr import weights as _weights
 from resources.scorers.workers import check_threads, one_by_one
-
-LONGEST_SIDE = 960
-"""Pictures are shrunk to this many pixels for OCR: it bounds the time (about half a second) and the memory."""
-SHORTEST_SIDE = 32
-"""Pictures with a shorter side, after shrinking, hold no line that could be read; they score 0."""
 
 _AGENCIES = re.compile(
     r"shutterst[o0u]ck|gett[yv]images|i?st[o0]ckphoto|dreamst[il1]me|dep[o0]sitphot[o0]s|ad[o0]best[o0]ck|f[o0]t[o0][l1i]ia"
@@ -52,20 +45,15 @@ class WatermarkTextScorer:
     def __init__(self, threads: int = 2) -> None:
         """`threads` pictures are worked on at once, each by one thread: threads change the time, never the number."""
         self.threads = check_threads(threads)
-        self._local = threading.local()
+        self._engines = Engines()
 
     @cached_property
     def agent(self) -> Agent:
         """Who scores; hashes the weights of the two networks, detector first, and the patterns."""
-        version = importlib.metadata.version("rapidocr")
-        digest = hashlib.sha256()
-        for path in _weights():
-            digest.update(path.read_bytes())
         rules = repr([p.pattern for p in (_AGENCIES, _SHORT_NAMES, _CLAIM, _ADDRESS)]) + repr((WEIGHTS, LONGEST_SIDE))
-        revision = f"{version}+{hashlib.sha256(rules.encode()).hexdigest()[:8]}"
-        return Agent(
-            f"watermark_text@{revision}", "scorer", "PP-OCRv6 small", revision, digest.digest(), "Apache-2.0", "none"
-        )
+        revision = f"{version()}+{hashlib.sha256(rules.encode()).hexdigest()[:8]}"
+        digest = weights_hash(_weights())
+        return Agent(f"watermark_text@{revision}", "scorer", "PP-OCRv6 small", revision, digest, "Apache-2.0", "none")
 
     def scores(self, pictures: Iterable[Image.Image]) -> np.ndarray:
         """(n,) float32, 0 no overlay was read to 1 an agency's name was; pictures are taken a few at a time."""
@@ -75,9 +63,7 @@ class WatermarkTextScorer:
         image = _for_ocr(picture)
         if image is None:
             return 0.0
-        if not hasattr(self._local, "engine"):
-            self._local.engine = _engine()
-        found = self._local.engine(image)
+        found = self._engines.read(image)
         return watermark_score(found.txts or (), found.scores or ())
 
 
@@ -98,49 +84,3 @@ def _weight(line: str) -> float:
     if _CLAIM.search(text):
         return WEIGHTS["claim"]
     return WEIGHTS["address"] if _ADDRESS.search(text) else 0.0
-
-
-def _for_ocr(picture: Image.Image) -> np.ndarray | None:
-    """(h, w, 3) uint8, blue first, no side above the limit; None for what has no room for a line."""
-    scale = min(1.0, LONGEST_SIDE / max(picture.size))
-    size = (round(picture.width * scale), round(picture.height * scale))
-    if min(size) < SHORTEST_SIDE:
-        return None
-    small = picture.convert("RGB")
-    if size != picture.size:
-        small = small.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
-    return np.ascontiguousarray(np.asarray(small)[:, :, ::-1])
-
-
-def _engine() -> Any:
-    """Detector and recognizer on the calling thread; the package looks nothing up and downloads nothing."""
-    from rapidocr import RapidOCR
-
-    detector, recognizer = _weights()
-    return RapidOCR(
-        params={
-            "Global.log_level": "critical",
-            "Global.use_cls": False,
-            "Global.max_side_len": LONGEST_SIDE,
-            "EngineConfig.onnxruntime.intra_op_num_threads": 1,
-            "EngineConfig.onnxruntime.inter_op_num_threads": 1,
-            "Det.model_path": str(detector),
-            # Without it the package enlarges small pictures, and a strip of 960 by 32 pixels a hundredfold.
-            "Det.limit_type": "max",
-            "Det.limit_side_len": LONGEST_SIDE,
-            "Rec.model_path": str(recognizer),
-        }
-    )
-
-
-def _weights() -> tuple[Path, Path]:
-    """Detector and recognizer in the package."""
-    spec = importlib.util.find_spec("rapidocr")
-    folder = Path(spec.origin).parent / "models" if spec and spec.origin else Path()
-    found = (folder / "PP-OCRv6_det_small.onnx", folder / "PP-OCRv6_rec_small.onnx")
-    for path in found:
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"the weights {path.name} of rapidocr are not installed; run: pip install --force-reinstall rapidocr"
-            )
-    return found

@@ -5,7 +5,17 @@ import sys
 
 import pytest
 
-from assets.captions.gates import GATES, GateSettings, Verdict, is_injection, judge, judge_all
+from assets.captions.gates import (
+    GATES,
+    GateSettings,
+    Verdict,
+    is_injection,
+    judge,
+    judge_all,
+    key_counts,
+    repeated,
+    text_key,
+)
 
 ALT = "Taj Mahal, Agra, India"
 SYNTHETIC = "a picture of a palace, with a dome and a fountain"
@@ -101,6 +111,9 @@ BAD_FUSIONS = [
     ("unsupported", ALT, SYNTHETIC,
      "Long ago merchants traveled dusty roads to reach markets near Agra, India, where spices and silk were sold."),
     ("too_short", ALT, SYNTHETIC, "Taj Mahal in India."),
+    ("unsafe", ALT, SYNTHETIC, "The fucking Taj Mahal in Agra, India, is a palace with a dome."),
+    ("unsafe", ALT, SYNTHETIC, "A sexy woman at the Taj Mahal in Agra, India, a palace with a dome."),
+    ("unsafe", "Fuck cancer T-shirt, black cotton", "a picture of a shirt", "A black cotton T-shirt that says Fuck cancer."),
 ]  # fmt: skip
 
 
@@ -233,6 +246,35 @@ def test_the_batch_form_answers_row_by_row():
     ]
     with pytest.raises(ValueError, match="shorter|longer"):
         judge_all(alts, synthetics, fused[:1])
+
+
+def test_words_that_birds_plants_and_cooks_use_are_not_unsafe():
+    for alt, synthetic, fused in (
+        ("Blue tits on a feeder", "a picture of a bird", "Blue tits sit on a feeder."),
+        ("chicken breast with rice", "a picture of food", "A chicken breast with rice on a plate."),
+        ("naked mole rat", "a picture of a rodent", "A naked mole rat is a rodent."),
+        (
+            "Nude descending a staircase",
+            "a picture of a painting",
+            "A painting of a naked figure, Nude descending a staircase.",
+        ),
+        ("a view of Scunthorpe", "a picture of a town", "A view of the town of Scunthorpe."),
+    ):
+        assert judge(alt, synthetic, fused).accepted
+
+
+def test_a_text_that_comes_again_too_often_is_told_whatever_its_case_and_marks():
+    texts = ["A dog sits.", "The dog sits!", "a DOG, sits", "A cat sleeps."]
+    assert repeated(texts, 2) == [True, True, True, False]
+    assert repeated(texts, 3) == [False] * 4
+    assert repeated([], 1) == []
+
+
+def test_repetition_is_counted_across_shards():
+    shards = [["A dog sits.", "A cat sleeps."], ["The dog sits."]]
+    counts = key_counts(shards[0]) + key_counts(shards[1])
+    assert [repeated(texts, 1, counts) for texts in shards] == [[True, False], [True]]
+    assert len(text_key("A dog sits.")) == 8
 
 
 def test_endless_input_is_judged_in_time():

@@ -3,9 +3,9 @@
 import pyarrow as pa
 import pytest
 
-from assets.captions.fuse import fuse_shard
-from assets.captions.prompt import load_prompt
+from assets.captions.fuse import Attempt, fuse_shard
 from assets.captions.rows import caption_rows
+from assets.captions.templates import parse_prompt, prompt_text
 from assets.captions.terms import Terms, Writer, carry_terms, refusals
 from assets.rights.policy import load_policy
 
@@ -58,7 +58,7 @@ def test_a_refused_pair_is_a_row_and_no_model_is_asked():
         {"sample_id": pa.array([1], pa.uint64()), "text": ["Taj Mahal, Agra"], "synthetic": ["a palace"],
          "refusal": ["no_derivatives"]}
     )  # fmt: skip
-    [row] = fuse_shard(pairs, [1], never, load_prompt()).to_pylist()
+    [row] = fuse_shard(pairs, [1], never, [Attempt(parse_prompt("fusion-v1", prompt_text("fusion-v1")))]).to_pylist()
     assert (row["status"], row["reason"], row["text"]) == ("skipped", "no_derivatives", None)
 
 

@@ -199,7 +199,7 @@ DECISIONS = {
 
 def caption(sample_id, kind, text, status="ok", chosen=False, **more):
     row = {"sample_id": sample_id, "kind": kind, "text": text, "status": status, "chosen": chosen, "inputs": []}
-    row |= {"license": "NONE", "obligations": 0}
+    row |= {"license": "NONE", "obligations": 0, "attempt": int(kind != "alt"), "selected": status == "ok"}
     if kind != "alt":
         model = {"synthetic-short": "tagger@1", "fused": "small-llm@2"}[kind]
         row |= {"model": model, "revision": model.partition("@")[2], "prompt_sha256": sha("prompt")}

@@ -36,7 +36,7 @@
 -- column cluster_size: samples of that concept
 -- column cluster_quota: samples it keeps
 -- column caption: text that was chosen
--- column caption_kind: alt, synthetic-short, synthetic-dense or fused
+-- column caption_kind: alt, synthetic-short, synthetic-dense, synthetic-dense+ or fused
 -- column caption_model: model that wrote it
 -- column fusion_status: ok, rejected, skipped or failed; null if no fusion was tried
 -- column fusion_reason: why the fusion was refused or skipped
@@ -61,7 +61,7 @@ chosen AS (
     FROM caption WHERE chosen GROUP BY sample_id
 ),
 fusion AS (
-    SELECT sample_id, arg_min({'status': status, 'reason': reason}, model) AS fusion
+    SELECT sample_id, arg_max({'status': status, 'reason': reason}, attempt) AS fusion
     FROM caption WHERE kind = 'fused' GROUP BY sample_id
 ),
 released AS (
