@@ -425,7 +425,10 @@ def speaks_to_model(text: Text, disguised: bool = True) -> bool:
 
 def passes_on(text: Text) -> bool:
     """The same of a fusion: what a model wrote is not in disguise."""
-    return ORDERS.found(text) or (not text.clean.isascii() and _OTHER.search(text.plain) is not None)
+    if ORDERS.found(text):
+        return True
+    # Greek is the first script after Latin and its accents.
+    return not text.plain.isascii() and max(text.plain) > "\u036f" and _OTHER.search(text.plain) is not None
 
 
 def _speaks(text: Text) -> bool:
