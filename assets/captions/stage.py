@@ -127,7 +127,6 @@ def _models(recipe: Recipe) -> object:
         "better-profanity",
         "open_clip_torch",
         "transformers",
-       
         "winnow",
     ],
 )
@@ -227,7 +226,11 @@ def hints(work: Work) -> Mapping[str, pa.Table]:
     for name, expert in _experts(work.config["hints"], work.build.recipe.pool.threads):
         known = known_findings(work.earlier("hint"), expert.agent.agent_id, name == "text", sha256)
         missing = [place for place, picture in enumerate(sha256) if picture not in known]
-        seen = look(expert, partial(_pictures, work, images.take(missing)), [sha256[place] for place in missing])
+        seen = look(
+            expert,
+            partial(_pictures, work, images.take(pa.array(missing, pa.int64()))),
+            [sha256[place] for place in missing],
+        )
         findings[expert.agent.agent_id] = known | seen
     encoder = _encoder(work).agent
     tagger = tagger_id(encoder.id, load_vocabulary())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from assets.captions.prompt import harmless
+from assets.captions.untrusted import harmless
 
 FOLDER = Path(__file__).with_name("prompts")
 _TURN = re.compile(r"^\[(system|user|assistant)\]$", re.MULTILINE)

@@ -7,7 +7,8 @@ import pytest
 from assets.captions.gates import is_injection, judge
 from assets.captions.injection import ORDERS
 from assets.captions.phrases import LEAK, META, REFUSAL
-from assets.captions.prompt import FUSION, fill, harmless, load_prompt
+from assets.captions.templates import fill, parse_prompt, prompt_text
+from assets.captions.untrusted import harmless
 from assets.captions.words import Text
 from tests.captions.fusions import fusions
 from tests.captions.injections import INJECTIONS, INNOCENT
@@ -44,9 +45,9 @@ def test_an_instruction_that_nobody_recognized_would_still_stay_in_its_quotation
 
 
 def test_the_prompt_keeps_its_turns_whatever_the_web_text_says():
-    prompt = load_prompt(FUSION)
+    prompt = parse_prompt("fusion-v1", prompt_text("fusion-v1"))
     for injection in INJECTIONS:
-        chat = fill(prompt, injection.alt, injection.synthetic)
+        chat = fill(prompt, {"alt": injection.alt, "synthetic": injection.synthetic})
         assert [role for role, _ in chat] == [role for role, _ in prompt.turns]
         assert chat[:-1] == prompt.turns[:-1]
         assert chat[-1][1].count("«") == chat[-1][1].count("»") == 2

@@ -31,7 +31,9 @@ def model(request, tiny):  # noqa: F811
         yield transformers_model(tiny, batch_size=size, license="MIT", output_terms="none")
 
 
-QUESTIONS = [Question(f"q{i}", (("user", text),)) for i, text in enumerate(["cat", "dog", "house", "tree", "red", "blue", "big"])]
+QUESTIONS = [
+    Question(f"q{i}", (("user", text),)) for i, text in enumerate(["cat", "dog", "house", "tree", "red", "blue", "big"])
+]
 
 
 def test_every_question_is_answered_exactly_once(model):

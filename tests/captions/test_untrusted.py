@@ -2,7 +2,7 @@
 
 import pytest
 
-from assets.captions.prompt import harmless, shorten
+from assets.captions.untrusted import harmless, shorten
 
 
 @pytest.mark.parametrize(
