@@ -42,7 +42,7 @@ class Asking:
     """
 
     def __init__(self, work: Work, observing: bool = False, attempts: int = 1) -> None:
-        self._work, self._observing, self._attempts = work, observing, attempts
+        self._work, self.observing, self._attempts = work, observing, attempts
         self._journal = Journal(local_path(work.scratch_folder))
         self._given: list[Answers] = []
 
@@ -50,7 +50,7 @@ class Asking:
         """Memory around a model: asks it where it repeats, or while endpoints may be asked; otherwise reads alone."""
         if model.repeats:
             answers = Answers(model, partial(known_answers, earlier_files(self._work)), self._journal)
-        elif self._observing:
+        elif self.observing:
             answers = Answers(model, self._not_to_be_asked, self._journal)
         else:
             answers = Answers(model, partial(known_answers, self._segments(), every=True))
@@ -76,7 +76,8 @@ class Asking:
             for given in self._given
             if not given.model.repeats
             for key, answer in given.used.items()
-            if key not in known and answer.finish_reason != "not_asked" and (key in asked or answer.final)
+            # What nobody was asked, for want of money or of an endpoint, is no news.
+            if key not in known and (answer.final or (key in asked and recorded(answer).attempts))
         ]
         self.enter_calls()
         if rows:

@@ -331,7 +331,9 @@ class Prune(Section):
 class Endpoint(Section):
     """An OpenAI-compatible endpoint: vLLM, Ollama, a hosted one. Nothing here decides an answer but `options`."""
 
-    base_url: str = Field(pattern="^https?://", description="address up to and with /v1")
+    base_url: str = Field(
+        pattern=r"^https?://[^/?#@\s]+(/[^?#@\s]*)?$", description="address up to and with /v1; no key in it"
+    )
     api_key_env: str | None = Field(
         None, pattern="^[A-Za-z_][A-Za-z0-9_]*$", description="environment variable that holds the key; never the key"
     )
@@ -348,7 +350,25 @@ class Endpoint(Section):
     input_price: float | None = Field(None, ge=0, description="price of a million tokens read")
     output_price: float | None = Field(None, ge=0, description="price of a million tokens written")
     max_cost: float | None = Field(None, gt=0, description="what one run may spend, in the currency of the prices")
-    max_answer_kib: int = Field(1024, ge=1, le=65_536, description="a longer answer is cut off and refused")
+    max_answer_kib: int = Field(64, ge=1, le=65_536, description="a longer answer is cut off and refused")
+
+    @field_validator("options")
+    @classmethod
+    def _options_are_further_fields(cls, options: dict[str, Any]) -> dict[str, Any]:
+        own = {
+            "model",
+            "messages",
+            "stream",
+            "n",
+            "temperature",
+            "seed",
+            "max_tokens",
+            "max_completion_tokens",
+            "tools",
+        }
+        if taken := sorted(own & options.keys()):
+            raise ValueError(f"{taken[0]} is not an option: the recipe says it elsewhere, or Winnow does")
+        return options
 
     @model_validator(mode="after")
     def _limits_have_prices(self) -> Endpoint:
@@ -391,6 +411,13 @@ class Length(Section):
     accept: tuple[int, int] = Field(description="what is accepted")
     max_new_tokens: int = Field(ge=8, le=4096, description="longest answer, in the model's tokens")
 
+    @model_validator(mode="after")
+    def _least_is_not_most(self) -> Length:
+        for name, (least, most) in (("ask", self.ask), ("accept", self.accept)):
+            if not 1 <= least <= most:
+                raise ValueError(f"{name} is [{least}, {most}], but must be fewest and most words, at least 1")
+        return self
+
 
 class Formats(Section):
     """Formats of synthetic captions: asked for by prompt, checked by length."""
@@ -427,6 +454,8 @@ class CaptionerModel(Writer):
     @model_validator(mode="after")
     def _makes_sense(self) -> CaptionerModel:
         self._check_kind(self.kind)
+        if len(set(self.formats)) < len(self.formats):
+            raise ValueError(f"captioner {self.name} has a format twice")
         if self.kind == "tags" and self.formats != ["short"]:
             raise ValueError(f"captioner {self.name} is of kind tags, which writes formats: [short] only")
         return self
@@ -458,6 +487,12 @@ class Gates(Section):
     max_new: float | None = Field(0.67, ge=0, le=1, description="largest share of words that neither input has")
     max_repeats: int = Field(0, ge=0, description="how often four words in a row may come again")
     language_letters: int = Field(50, ge=1, description="least number of letters at which a language is judged")
+
+    @model_validator(mode="after")
+    def _least_is_not_most(self) -> Gates:
+        if self.min_words > self.max_words:
+            raise ValueError(f"min_words {self.min_words} is more than max_words {self.max_words}")
+        return self
 
 
 class Fusion(Writer):
@@ -543,10 +578,35 @@ class Captions(Section):
         names = [captioner.name for captioner in self.captioners]
         if len(set(names)) < len(names):
             raise ValueError("captions.captioners: two of them have the same name")
+        self._writers_differ()
+        from assets.captions.choose import REASONS
+
+        if unknown := sorted(self.fallback_for.keys() - REASONS):
+            near = difflib.get_close_matches(unknown[0], sorted(REASONS), n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ValueError(f"captions.fallback_for: {unknown[0]} is no reason for which there is no fusion{hint}")
         for target, shares in self.targets.items():
             if abs(sum(shares.values()) - 1) > 1e-6:
                 raise ValueError(f"captions.targets.{target}: shares sum to {sum(shares.values()):g}, but must to 1")
         return self
+
+    def _writers_differ(self) -> None:
+        """Raise ValueError where rows or answers of two writers could not be told apart."""
+        if sum(captioner.kind == "tags" for captioner in self.captioners) > 1:
+            raise ValueError("captions.captioners: one of kind tags is enough; they would write the same")
+        seen: dict[tuple[str | None, str | None], Writer] = {}
+        for writer in (*(c for c in self.captioners if c.kind != "tags"), self.fusion):
+            if not writer.model or (isinstance(writer, Fusion) and writer.kind in ("none", "embedded")):
+                continue
+            other = seen.setdefault((writer.model, writer.revision), writer)
+            if other is writer:
+                continue
+            if not isinstance(writer, Fusion):
+                raise ValueError(
+                    f"captions.captioners: two of them are {writer.model} of the same revision; give them different ones"
+                )
+            if (other.license, other.output_terms) != (writer.license, writer.output_terms):
+                raise ValueError(f"captions.fusion: {writer.model} has other terms than the captioner of that name")
 
 
 class Release(Section):
@@ -676,6 +736,8 @@ def _sentence(error: dict[str, Any]) -> str:
     reason = str(error["msg"]).removeprefix("Value error, ")
     if reason.startswith(f"{where}."):
         return reason
+    if isinstance(value, dict):
+        return f"{where}: {reason}"
     return f"{where} is {value!r}: {reason[:1].lower()}{reason[1:]}"
 
 

@@ -140,8 +140,9 @@ class Journal:
         self._lines |= {key: row for (key, _), row in zip(answers, rows, strict=True)}
 
     def answers(self, keys: Collection[bytes]) -> dict[bytes, Completion]:
-        """What the journal has for these keys."""
-        return {key: _completion(self._lines[key]) for key in keys if key in self._lines}
+        """What the journal has for these keys; a failure in passing is no answer, also where an earlier run had it."""
+        found = {key: _completion(self._lines[key]) for key in keys if key in self._lines}
+        return {key: answer for key, answer in found.items() if answer.final}
 
     @property
     def rows(self) -> list[dict[str, Any]]:

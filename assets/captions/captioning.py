@@ -7,6 +7,7 @@ stay, with their scores.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,18 +15,26 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+from PIL import Image
 
 from assets.captions.answers import Answers
 from assets.captions.gates import GATES, MAX_CHARACTERS, Case, GateSettings, Verdict, Wording
+from assets.captions.injection import speaks_to_model
 from assets.captions.rows import caption_rows, with_columns
 from assets.captions.templates import Prompt, fill
 from assets.captions.words import Text
+from assets.crawl.images import ImageRefused, decode
 from resources.language_model.base import Completion, Question
 
 APPLICABLE = frozenset(
     {"empty", "injected", "markup", "instruction_leak", "refusal", "meta", "cut_off", "repetition", "unsafe"}
 )
 """Gates that need no web text."""
+READ_EVERYWHERE = ("JPEG", "PNG", "WEBP", "GIF")
+ORIENTATION = 0x0112
+"""EXIF's tag."""
+LONG = 30
+"""Words from which on a caption is a paragraph, in which words come again."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,21 @@ class Seen:
     sample_id: int
     picture: bytes | None
     hints: Mapping[str, str | None]
+
+
+def as_shown(picture: bytes) -> bytes | None:
+    """A picture as captioners take it: as it is where every endpoint reads it, upright and as PNG where it is stored in
+    another format or turned by its metadata; None where it does not decode."""
+    try:
+        with Image.open(io.BytesIO(picture)) as opened:
+            turned = opened.getexif().get(ORIENTATION, 1) != 1
+            if opened.format in READ_EVERYWHERE and not turned:
+                return picture
+        stream = io.BytesIO()
+        decode(picture).save(stream, "PNG")
+        return stream.getvalue()
+    except (ImageRefused, OSError, ValueError, SyntaxError):
+        return None
 
 
 def questions_of(seen: Sequence[Seen], prompt: Prompt, format: Format, max_hint_bytes: int = 600) -> list[Question]:
@@ -140,7 +164,14 @@ def judge_caption(
     """Ask the gates that need no web text about a caption, then its length; the first that refuses gives the reason."""
     # Hints stand where a fusion has its inputs: their words are no leak of the prompt.
     seen, written = Text(hints[:MAX_CHARACTERS]), Text(text[:MAX_CHARACTERS])
-    case, limits = Case(Text(""), seen, written, finish_reason, _wording(instructions)), GateSettings()
+    case = Case(Text(""), seen, written, finish_reason, _wording(instructions))
+    long = format.ask[1] > LONG
+    # In a long text the same two words come again with what they name; four in a row should not, but for one in twenty.
+    limits = GateSettings(max_repeats=len(written.words) // 20 if long else 0, max_pairs=None if long else 2)
+    if len(text) > MAX_CHARACTERS:
+        return Verdict(False, "too_long", float(len(text)), float(MAX_CHARACTERS))
+    if speaks_to_model(written, disguised=False):
+        return Verdict(False, "injected")
     for gate in GATES:
         if gate.__name__ not in APPLICABLE:
             continue

@@ -10,9 +10,19 @@ import pyarrow as pa
 
 from assets.captions.rows import with_columns
 from assets.provenance.decisions import decision_table
+from assets.rights.combining import REASONS as COMBINING
+from assets.rights.policy import MODEL_REFUSALS
 
 Fallback = Literal["alt", "synthetic-short", "synthetic-dense", "synthetic-dense+", "drop"]
 SYNTHETIC = ("synthetic-short", "synthetic-dense", "synthetic-dense+")
+REASONS = frozenset(
+    {"no_alt", "no_synthetic", "over_limit", "injected", "unsafe", "too_long", "alt_off_image", "synthetic_off_image",
+     "disagreement", "empty", "markup", "instruction_leak", "refusal", "meta", "copied", "cut_off", "repetition",
+     "language_flip", "lost_facts", "invented_facts", "unsupported", "too_short", "score_drop", "repeated",
+     "prompt_too_long", "content_filter", "refused", "timeout", "unreachable", "rate_limited", "server_error", "cut_stream",
+     "bad_json", "no_choice", "wrong_id", "packed", "over_budget", "not_asked", *COMBINING, *MODEL_REFUSALS}
+)  # fmt: skip
+"""Reasons for which a sample has no accepted fusion."""
 
 
 def order_of(fallback: str) -> tuple[str, ...]:

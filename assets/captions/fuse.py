@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from assets.captions.answers import Answers
-from assets.captions.gates import GateSettings, is_injection, judge
+from assets.captions.gates import MAX_CHARACTERS, GateSettings, is_injection, is_unsafe, judge
 from assets.captions.rows import caption_rows
 from assets.captions.templates import Prompt, fill
 from resources.language_model.base import Completion, Question
@@ -128,8 +128,8 @@ def plan_fusions(kept_ids: Sequence[int] | np.ndarray, limit: int | None, seed: 
 def alt_rows(samples: pa.Table) -> pa.Table:
     """Rows of kind alt for a table with `sample_id` and `text`, optionally `similarity`.
 
-    The text stands here as it was collected. A sample without text has a row with status failed; a text that speaks to a
-    model instead of describing is rejected, so that no release carries it.
+    The text stands here as it was collected. A sample without text has a row with status failed; a text that no release
+    should carry is rejected.
     """
     rows: list[dict[str, Any]] = []
     scores = samples.column("similarity").to_pylist() if "similarity" in samples.column_names else None
@@ -138,8 +138,8 @@ def alt_rows(samples: pa.Table) -> pa.Table:
     ):
         there = bool(text and text.strip())
         status, reason = ("ok", None) if there else ("failed", "no_alt")
-        if there and is_injection(text):
-            status, reason = "rejected", "injected"
+        if there and (refused := refuse_alt(text)):
+            status, reason = "rejected", refused
         rows.append(
             {
                 "sample_id": sample,
@@ -153,6 +153,15 @@ def alt_rows(samples: pa.Table) -> pa.Table:
             }
         )
     return caption_rows(rows)
+
+
+def refuse_alt(text: str) -> str | None:
+    """Why a web text is no caption: it speaks to a model, has words that nothing passes on, or has no end."""
+    if len(text) > MAX_CHARACTERS:
+        return "injected" if is_injection(text) else "too_long"
+    if is_injection(text):
+        return "injected"
+    return "unsafe" if is_unsafe(text) else None
 
 
 def fuse_shard(
@@ -266,8 +275,8 @@ def refuse_before(pair: Pair, asked: bool, settings: FusionSettings) -> Refusal 
         return pair.refusal, None, None
     if not asked:
         return "over_limit", None, None
-    if is_injection(pair.alt):
-        return "injected", None, None
+    if refused := refuse_alt(pair.alt):
+        return refused, None, None
     for reason, score, threshold in (
         ("alt_off_image", pair.alt_similarity, settings.min_alt_similarity),
         ("synthetic_off_image", pair.synthetic_similarity, settings.min_synthetic_similarity),

@@ -45,6 +45,7 @@ class GateSettings:
         min_titled: the same of its words where capitals do not tell names from other words.
         max_new: largest share of words that neither input has; None to allow any.
         max_repeats: how often a sequence of four words may come again; a sentence may not.
+        max_pairs: how often two words that carry facts may stand together; None to allow any, in long texts.
         language_letters: least number of letters at which a text's language is judged.
     """
 
@@ -55,6 +56,7 @@ class GateSettings:
     min_titled: float = 0.5
     max_new: float | None = 0.67
     max_repeats: int = 0
+    max_pairs: int | None = 2
     language_letters: int = 50
 
 
@@ -117,7 +119,7 @@ _PLAIN_REFUSAL: Refusal = (None, None)
 
 def empty(case: Case, settings: GateSettings) -> Refusal | None:
     """Nothing was written, or nothing but marks."""
-    return None if case.fused.folded or any(c.isalnum() for c in case.fused.plain) else (0.0, 1.0)
+    return None if case.fused.stems else (0.0, 1.0)
 
 
 def injected(case: Case, settings: GateSettings) -> Refusal | None:
@@ -225,9 +227,9 @@ def repetition(case: Case, settings: GateSettings) -> Refusal | None:
     repeats = runs - len(set(zip(stems, stems[1:], stems[2:], stems[3:], strict=False))) if runs > 0 else 0
     if repeats > settings.max_repeats:
         return (repeats, settings.max_repeats)
-    if len(stems) - len(set(zip(stems, stems[1:], strict=False))) > 2:
+    if settings.max_pairs is not None and len(stems) - len(set(zip(stems, stems[1:], strict=False))) > 2:
         pairs = Counter(zip(stems, stems[1:], strict=False))
-        if any(count > 2 and not EMPTY_STEMS.issuperset(pair) for pair, count in pairs.items()):
+        if any(count > settings.max_pairs and not EMPTY_STEMS.issuperset(pair) for pair, count in pairs.items()):
             return _PLAIN_REFUSAL
     if sum(map(case.fused.clean.count, TERMINAL)) < 2:
         return None
@@ -308,6 +310,8 @@ GATES: tuple[Gate, ...] = (
 
 MAX_CHARACTERS = 4000
 """What is read of each text; a longer fusion is too long anyway, and a longer web text never reaches a prompt whole."""
+OVERLAP, LONGEST = 400, 100_000
+"""Orders are looked for in a whole text, piece by piece; a text as long as the second number is no caption."""
 
 
 def judge(
@@ -356,6 +360,10 @@ _ACCEPTED = Verdict(True)
 def _verdict(
     alt: str, synthetic: str, fused: str | None, limits: GateSettings, finish_reason: str | None, prompt: Wording
 ) -> Verdict:
+    if fused and len(fused) > MAX_CHARACTERS:
+        return Verdict(False, "too_long", float(len(fused)), float(MAX_CHARACTERS))
+    if alt and len(alt) > MAX_CHARACTERS and is_injection(alt):
+        return Verdict(False, "injected")
     texts = [Text(text[:MAX_CHARACTERS] if text else "") for text in (alt, synthetic, fused)]
     case = Case(texts[0], texts[1], texts[2], finish_reason, prompt)
     for gate in GATES:
@@ -390,7 +398,15 @@ def repeated(texts: Sequence[str], most: int, counts: Mapping[bytes, int] | None
 
 def is_injection(text: str) -> bool:
     """Whether a text speaks to a model instead of describing: asks it to ignore, to act as, to answer with."""
-    return speaks_to_model(Text(text[:MAX_CHARACTERS]))
+    step = MAX_CHARACTERS - OVERLAP
+    starts = range(0, min(max(len(text) - OVERLAP, 1), LONGEST), step)
+    return any(speaks_to_model(Text(text[start : start + MAX_CHARACTERS])) for start in starts)
+
+
+def is_unsafe(text: str) -> bool:
+    """Whether a text has words that no caption passes on, wherever they come from."""
+    found = Text(text[:MAX_CHARACTERS])
+    return bool(unsafe_words(found, found))
 
 
 def language(text: str) -> str | None:

@@ -100,7 +100,7 @@ def hint_table(
     tags: Sequence[Sequence[str]],
     similarities: Sequence[Sequence[float]],
     findings: Mapping[str, Mapping[bytes, Found]],
-    tagger: str,
+    tagger: str | None,
 ) -> pa.Table:
     """Table `hint` of n samples, in order.
 
@@ -110,10 +110,10 @@ def hint_table(
         tags: (n,) words, best first.
         similarities: (n,) their cosines.
         findings: what each expert found, by agent and picture.
-        tagger: agent id of the tagger.
+        tagger: agent id of the tagger; None where nobody looked for tags.
     """
     rows: list[dict[str, Any]] = []
-    experts = sorted([tagger, *findings])
+    experts = sorted([*([tagger] if tagger is not None else []), *findings])
     for sample, picture, words, cosines in zip(ids, sha256, tags, similarities, strict=True):
         found = [of[picture] for of in findings.values() if picture in of]
         lines = next((f.lines for f in found if f.lines is not None), None)
@@ -127,11 +127,18 @@ def hint_table(
                 "text_lines": None if lines is None else list(lines),
                 "text_confidence": next((f.confidence for f in found if f.confidence is not None), None),
                 "faces": faces,
-                "people": bool(faces) or not PEOPLE.isdisjoint(words),
+                "people": _people(faces, words if tagger is not None else None),
                 "experts": experts,
             }
         )
     return pa.Table.from_pylist(rows, schema=TABLES["hint"].schema)
+
+
+def _people(faces: int | None, words: Sequence[str] | None) -> bool | None:
+    """Whether people are in a picture; None where neither faces nor tags were looked for."""
+    if faces is None and words is None:
+        return None
+    return bool(faces) or not PEOPLE.isdisjoint(words or ())
 
 
 def known_findings(files: Iterable[Any], agent: str, text: bool, wanted: Collection[bytes]) -> dict[bytes, Found]:

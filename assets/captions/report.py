@@ -40,6 +40,7 @@ READ = (
     "tokens",
     "chosen",
     "selected",
+    "inputs",
 )
 NOT_ASKED = ("skipped",)
 
@@ -358,16 +359,21 @@ class Triple:
 def find_triples(parts: Iterable[pa.Table], most: int) -> list[Triple]:
     """Random samples for which a language model wrote something, accepted or not; those with the smallest hashes."""
     texts: dict[int, dict[str, tuple[str, str]]] = {}
+    last = -1
     for part in parts:
         for row in part.select(list(READ)).to_pylist():
             if not row["text"]:
                 continue
             about = texts.setdefault(row["sample_id"], {})
             if row["kind"] in ("alt", "fused") or row["selected"]:
-                kind = "synthetic" if row["kind"].startswith("synthetic") else row["kind"]
-                about[kind] = row["text"], "accepted" if row["status"] == "ok" else row["reason"] or row["status"]
+                verdict = "accepted" if row["status"] == "ok" else row["reason"] or row["status"]
+                about[row["kind"]] = row["text"], verdict
+            if row["kind"] == "fused":
+                about["synthetic"] = about.get(next((k for k in row["inputs"] if k != "alt"), ""), ("", ""))
+            last = row["sample_id"]
         if len(texts) > 50_000:
-            texts = _smallest(texts, most)
+            # The last sample may go on in the next part.
+            texts = {last: texts[last], **_smallest(texts, most)} if last in texts else _smallest(texts, most)
     nothing = ("", "")
     return [
         Triple(

@@ -13,7 +13,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.captions.answers import Answers
-from assets.captions.captioning import Format, Seen, caption_shard, judge_length, select, with_similarity
+from assets.captions.captioning import (
+    Format,
+    Seen,
+    as_shown,
+    caption_shard,
+    judge_length,
+    select,
+    with_similarity,
+)
 from assets.captions.choose import caption_decisions, choose
 from assets.captions.fuse import (
     Attempt,
@@ -45,7 +53,7 @@ from assets.rights.policy import Policy
 from assets.rights.stage import policy_section
 from orchestration.observing import Asking, observe
 from orchestration.plan import Build, Rows, Work
-from orchestration.recipe import Recipe
+from orchestration.recipe import Recipe, RecipeError
 from orchestration.stages import check, done_shards, stage
 from orchestration.writers import captioner, fusion_section, language_model, writer_section
 from resources.agents import Agent
@@ -60,7 +68,7 @@ THRESHOLDS = (
 )  # fmt: skip
 HINT_TAGS = 8
 """Tags of a hint."""
-PICTURES = 256
+PICTURES = 64
 """Pictures of a shard that are in memory at once."""
 CAPTION_PROMPTS = {"short": "caption-short-v1", "dense": "caption-dense-v1", "dense+": "caption-dense-plus-v1"}
 LIBRARIES = ["torch", "transformers", "gguf", "py3langid", "better-profanity", "open_clip_torch"]
@@ -215,7 +223,8 @@ def hints(work: Work) -> Mapping[str, pa.Table]:
     """
     images = _images(work)
     ids, sha256 = images["sample_id"], images["image_sha256"].to_pylist()
-    found = tag(*_tagging(work, ids, HINT_TAGS))
+    # The vocabulary is looked through once; a recipe without this hint has no tags.
+    found = tag(*_tagging(work, ids, HINT_TAGS if "tags" in work.config["hints"] else 0))
     words = load_vocabulary().words
     tags = [[words[place] for place in row if place >= 0] for row in found.index.tolist()]
     cosines = [
@@ -232,8 +241,7 @@ def hints(work: Work) -> Mapping[str, pa.Table]:
             [sha256[place] for place in missing],
         )
         findings[expert.agent.agent_id] = known | seen
-    encoder = _encoder(work).agent
-    tagger = tagger_id(encoder.id, load_vocabulary())
+    tagger = tagger_id(_encoder(work).agent.id, load_vocabulary()) if "tags" in work.config["hints"] else None
     return {"hint": hint_table(ids.to_pylist(), sha256, tags, cosines, findings, tagger)}
 
 
@@ -327,8 +335,10 @@ def _write(work: Work, asking: Asking) -> pa.Table:
     policy = Policy.model_validate(config["policy"])
     hints = {row["sample_id"]: hints_of(row) for row in work.read("hints").to_pylist()}
     models = {section["name"]: model for section, model in _looking(work)}
-    parts = []
+    parts = [caption_rows([])]
     for section in config["captioners"]:
+        if asking.observing and section["kind"] != "openai":
+            continue
         if section["kind"] == "tags":
             parts.append(_tag_captions(work, ids, section["tags"], formats["short"]))
             continue
@@ -340,6 +350,8 @@ def _write(work: Work, asking: Asking) -> pa.Table:
             for seen in _seen(work, images, hints):
                 parts.append(caption_shard(seen, answers, prompt, formats[name], refusal))
     rows = pa.concat_tables(parts)
+    if asking.observing:
+        return rows
     return join_captions(select(_scored(work, rows), config["select"]))
 
 
@@ -352,7 +364,7 @@ def _seen(work: Work, images: pa.Table, hints: Mapping[int, Mapping[str, str | N
     pictures = _pictures(work, images, range(images.num_rows))
     shown = zip(images["sample_id"].to_pylist(), pictures, strict=True)
     for group in in_groups(shown, PICTURES):
-        yield [Seen(sample, picture, hints.get(sample, {})) for sample, picture in group]
+        yield [Seen(sample, as_shown(picture), hints.get(sample, {})) for sample, picture in group]
 
 
 def _tag_captions(work: Work, ids: pa.ChunkedArray, top: int, format: Format) -> pa.Table:
@@ -419,7 +431,7 @@ def _fusion_section(recipe: Recipe) -> object:
     fusion, gates = recipe.captions.fusion, recipe.captions.gates
     attempts = [{"prompt": fusion.prompt, "max_new_tokens": None}, *(r.model_dump() for r in fusion.retry)]
     for attempt in attempts:
-        attempt["text"] = prompt_text(attempt["prompt"], local_path(recipe.folder))
+        attempt["text"] = _fusion_prompt(recipe, attempt["prompt"])
     return {
         "fusion": fusion_section(fusion),
         "attempts": attempts,
@@ -428,6 +440,16 @@ def _fusion_section(recipe: Recipe) -> object:
         "encoder": encoder_settings(recipe),
         **policy_section(recipe),
     }
+
+
+def _fusion_prompt(recipe: Recipe, name: str) -> str:
+    """Text of a template that can be used; raises RecipeError."""
+    try:
+        text = prompt_text(name, local_path(recipe.folder))
+        parse_prompt(name, text)
+    except ValueError as error:
+        raise RecipeError(f"{recipe.path}: captions.fusion: {error}") from None
+    return text
 
 
 def _asked_to_fuse(config: Any) -> str | None:
@@ -604,11 +626,13 @@ def caption_targets(work: Work) -> Mapping[str, Rows]:
     A kind that nothing in the build writes is stood in for by the nearest one; the report says so.
     """
     found: dict[int, dict[str, str | None]] = {}
+    kept = {int(i) for part in work.each("captions", "decision", ["sample_id", "kept"]) for i in kept_ids(part)}
     for part in work.each("captions", "caption", ["sample_id", "kind", "model", "status", "selected"]):
         usable = part.filter(pc.and_(part["selected"], pc.equal(part["status"], "ok")))
         columns = (usable[name].to_pylist() for name in ("sample_id", "kind", "model"))
         for sample, kind, model in zip(*columns, strict=True):
-            found.setdefault(sample, {})[kind] = model
+            if sample in kept:
+                found.setdefault(sample, {})[kind] = model
     ids = np.array(sorted(found), np.uint64)
     masks = np.array([mask_of(list(found[i])) for i in ids.tolist()], np.int64)
     return {"caption_target": _assigned(work, ids, masks, found)}

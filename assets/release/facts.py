@@ -151,8 +151,9 @@ _CAPTIONS = """SELECT c.kind, c.model, count(*) FILTER (c.status = 'ok'), count(
 FROM (
     SELECT * FROM caption QUALIFY kind <> 'fused' OR attempt = max(attempt) OVER (PARTITION BY sample_id, kind)
 ) c LEFT JOIN released r USING (sample_id) GROUP BY ALL ORDER BY c.kind, c.model"""
-_REFUSALS = """SELECT coalesce(reason, status), count(*) AS n FROM caption
-WHERE kind = 'fused' AND status IN ('rejected', 'failed') GROUP BY ALL ORDER BY n DESC, 1"""
+_REFUSALS = """SELECT coalesce(reason, status), count(*) AS n FROM (
+    SELECT * FROM caption WHERE kind = 'fused' QUALIFY attempt = max(attempt) OVER (PARTITION BY sample_id)
+) WHERE status IN ('rejected', 'failed') GROUP BY ALL ORDER BY n DESC, 1"""
 _STATED = """SELECT license FROM (SELECT DISTINCT unnest([image_license, text_license, caption_license]) AS license FROM released)
 WHERE license NOT IN ('NONE', 'NOASSERTION') ORDER BY license"""
 _NOT_ADAPTED = f"""SELECT reason, count(*) AS n FROM caption

@@ -77,7 +77,7 @@ COLUMNS: dict[str, tuple[pa.DataType, str]] = {
 }
 """Columns of a release's Parquet files, with a sentence each."""
 
-STEERABLE = ("alt", "title", "figcaption")
+STEERABLE = ("alt", "title", "figcaption", "heading", "context", "page_title")
 """Texts of the page that are left out where they speak to a model: who trains on them did not ask for that."""
 
 HIDDEN = {"file": TEXT, "member": TEXT}

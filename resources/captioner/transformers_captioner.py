@@ -201,7 +201,9 @@ class TransformersCaptioner(LanguageModel):
         tokenizer = processing.tokenizer
         # BERT's vocabulary, which BLIP and GIT write in, ends texts with the token that separates two.
         end = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else tokenizer.sep_token_id
-        decoding = by.greedy(model, end, tokenizer.pad_token_id, *self._limits(rows[0].question))
+        most, least = self._limits(rows[0].question)
+        most = max(1, min(most, _room(model, inputs)))
+        decoding = by.greedy(model, end, tokenizer.pad_token_id, most, min(least, most))
         lengths = _prompt_tokens(inputs, len(rows))
         start = _start()
         with torch.inference_mode():
@@ -251,6 +253,19 @@ def _processor(source: str, where: dict[str, Any]) -> tuple[Any, Any]:
     if hasattr(processor, "image_processor"):
         return processor, processor.tokenizer
     return AutoImageProcessor.from_pretrained(source, **where), AutoTokenizer.from_pretrained(source, **where)
+
+
+def _room(model: Any, inputs: Any) -> int:
+    """New tokens that a model has places for, after its prompt and what it puts before it."""
+    config = model.config
+    parts = [getattr(config, name, None) for name in ("text_config", "decoder")] + [config]
+    names = ("max_position_embeddings", "n_positions")
+    places = [value for part in parts for name in names if isinstance(value := getattr(part, name, None), int)]
+    if not places:
+        return 1 << 30
+    prompt = inputs["input_ids"].shape[1] if "input_ids" in inputs else 0
+    # GIT's places are counted after the picture; four are left for what models put before an answer.
+    return int(places[0]) - int(prompt) - 4
 
 
 def _prompt_tokens(inputs: Any, rows: int) -> list[int | None]:

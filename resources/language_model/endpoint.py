@@ -39,6 +39,8 @@ GIVE_UP_AFTER = 20
 """So many questions in a row that could not be sent, and the endpoint counts as gone for the rest of the run."""
 PASSING = (408, 409, 425, 429)
 """Statuses below 500 after which asking again may help."""
+QUESTIONS_OWN = (400, 413, 415, 422)
+"""Statuses that are about one question; all others are about the endpoint, the key or the account."""
 _MAGIC = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"GIF8": "image/gif"}
 _SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -49,6 +51,10 @@ class _Failed(Exception):
     def __init__(self, reason: str, passing: bool = True, wait: float | None = None) -> None:
         super().__init__(reason)
         self.reason, self.passing, self.wait = reason, passing, wait
+
+
+class _Renamed(Exception):
+    """The endpoint wants a field by its other name; the same request is made again."""
 
 
 class Endpoint(LanguageModel):
@@ -62,6 +68,7 @@ class Endpoint(LanguageModel):
         self._tokens = Pace(settings.tokens_per_minute)
         self._budget = Budget(settings.max_cost)
         self._limit_field = "max_tokens"
+        self._unreachable = 0
 
     @cached_property
     def agent(self) -> LanguageModelAgent:
@@ -150,7 +157,6 @@ class _Run:
         self._all_ids = set(self._ids.values())
         self._answered: queue.SimpleQueue[tuple[int, Completion] | BaseException] = queue.SimpleQueue()
         self._gate = Gate()
-        self._unreachable = 0
 
     def groups(self) -> Iterator[Answers]:
         """Groups of answers; a reader that stops early stops everything."""
@@ -244,13 +250,16 @@ class _Run:
             return Completion("", "prompt_too_long", 0, attempts=0)
         if question.picture is not None and media_type(question.picture) is None:
             return Completion("", "unreadable_picture", 0, attempts=0)
-        if self._unreachable >= GIVE_UP_AFTER:
+        if self._endpoint._unreachable >= GIVE_UP_AFTER:
             return Completion("", "unreachable", 0, attempts=0)
         started, attempt = time.perf_counter(), 0
         while True:
             attempt += 1
             try:
                 answer = await self._paid(session, place, size)
+            except _Renamed:
+                attempt -= 1
+                continue
             except _Failed as failed:
                 if failed.reason == "over_budget":
                     return Completion("", "over_budget", 0, attempts=attempt - 1)
@@ -258,7 +267,8 @@ class _Run:
                     await self._wait(place, attempt, failed.wait)
                     continue
                 answer = Completion("", failed.reason, 0)
-            self._unreachable = self._unreachable + 1 if answer.finish_reason == "unreachable" else 0
+            gone = answer.finish_reason == "unreachable"
+            self._endpoint._unreachable = self._endpoint._unreachable + 1 if gone else 0
             return replace(answer, attempts=attempt, seconds=time.perf_counter() - started)
 
     async def _wait(self, place: int, attempt: int, asked: float | None) -> None:
@@ -338,12 +348,18 @@ class _Run:
             )
         if status == 400 and "max_tokens" in fields and b"max_completion_tokens" in content:
             self._endpoint._limit_field = "max_completion_tokens"
-            return _Failed("refused", wait=0.0)
+            return _Renamed()
         if status == 429:
             return _Failed("rate_limited", wait=asked)
         if status >= 500:
             return _Failed("server_error", wait=asked)
-        return _Failed("refused", passing=status in PASSING, wait=asked)
+        if status in PASSING:
+            return _Failed("refused", wait=asked)
+        if status in QUESTIONS_OWN:
+            return _Failed("refused", passing=False)
+        return LanguageModelError(
+            f"model {settings.model}: {settings.base_url} answers with status {status}; check base_url, model and account"
+        )
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -409,9 +425,10 @@ def _choice(choices: Any) -> _Choice:
         content = "".join(
             part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str)
         )
-    if not isinstance(content, str) or reason not in ("stop", "length", None):
+    if not isinstance(content, str) or reason in ("tool_calls", "function_call"):
         raise _Failed("bad_json")
-    return _Choice(_readable(content).strip(), reason or "stop")
+    # Other servers have other words for the end of a text: eos, end_turn, stop_sequence.
+    return _Choice(_readable(content).strip(), "length" if reason in ("length", "max_tokens") else "stop")
 
 
 def _readable(text: str) -> str:

@@ -52,6 +52,13 @@ def test_a_killed_run_goes_on_where_it_was_and_asks_for_at_most_one_group_again(
     assert [q.chat[-1][1] for q in second.asked] == ["g", "h"]
 
 
+def test_what_failed_in_a_killed_run_is_asked_again(tmp_path):
+    memory(Scripted(Completion("", "unreachable", 0, attempts=0), "b"), tmp_path).complete(questions("a", "b"))
+    again = Scripted(by=echo)
+    assert texts(memory(again, tmp_path).complete(questions("a", "b"))) == ["answer to a", "b"]
+    assert [q.chat[-1][1] for q in again.asked] == ["a"]
+
+
 def test_a_line_that_was_torn_is_passed_over(tmp_path):
     memory(Scripted(by=echo), tmp_path).complete(questions("a", "b"))
     (file,) = tmp_path.glob("answers-*.jsonl")

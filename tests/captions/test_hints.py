@@ -38,6 +38,11 @@ def test_nobody_asked_is_not_nothing_found():
     assert (one["text_lines"], one["faces"], one["people"], two["people"]) == (None, None, True, False)
 
 
+def test_without_experts_there_is_nothing_and_nobody_knows_about_people():
+    rows = hint_table([1], [A], [[]], [[]], {}, None).to_pylist()
+    assert (rows[0]["tags"], rows[0]["people"], rows[0]["experts"]) == ([], None, [])
+
+
 def test_findings_of_an_earlier_build_are_looked_up_by_picture_and_expert(tmp_path):
     path = tmp_path / "hint.parquet"
     pq.write_table(table(ocr={A: Found(("STOP",), 0.9), B: Found((), None)}), path)

@@ -254,6 +254,43 @@ def test_an_answer_that_never_comes_is_given_up_after_so_many_runs(tmp_path):
     ]
 
 
+def test_a_budget_that_is_spent_leaves_a_build_that_stays_as_it_is(tmp_path):
+    with ScriptedServer(fused) as server:
+        prices = {"input_price": 1.0, "output_price": 1000.0, "max_cost": 0.2, "concurrency": 1}
+        project = make(tmp_path / "p", ORDINARY[:6], fusion=fusion(server, prices))
+        project.build()
+        asked = len(server.requests)
+        rows = project.sql("SELECT status, reason FROM caption WHERE kind = 'fused'")
+        assert sorted(rows, key=str)[0] == ("failed", "not_asked")
+        assert 0 < asked < 6
+        poor = fusion(server, {**prices, "max_cost": 0.0001})
+        configure(project, fusion=poor)
+        ids = [project.build() for _ in range(3)]
+    assert ids[0] == ids[1] == ids[2]
+    assert len(server.requests) == asked
+
+
+def test_shards_without_samples_samples_without_captions_and_recipes_without_hints(tmp_path):
+    """An empty crawl file, a captioner that fails, no expert, no fusion, no fallback: rows for all, and nothing chosen."""
+    with ScriptedServer(lambda request, attempt: Reply(status=500)) as server:
+        eyes = {"name": "eyes", "formats": ["dense"], **at(server, retries=0)}
+        captions = {"captioners": [eyes], "hints": [], "fusion": {"kind": "none"}, "fallback": "drop"}
+        project = make(tmp_path / "p", ORDINARY[:3], **captions)
+        write(project.folder / "crawl" / "b.warc.gz", response("http://patterns.example/empty", b"<p>nothing</p>"))
+        recipe = yaml.safe_load((project.folder / "recipe.yaml").read_text())
+        recipe["crawl"]["sources"][0]["uris"] = ["crawl/*.warc.gz"]
+        (project.folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+        project.build()
+    rows = project.sql("SELECT kind, status, reason, count(*) FROM caption GROUP BY ALL ORDER BY ALL")
+    assert rows == [("alt", "ok", None, 3), ("synthetic-dense", "failed", "server_error", 3)]
+    assert project.sql("SELECT count(*) FROM caption WHERE chosen") == [(0,)]
+    assert project.sql("SELECT count(*) FROM caption_target") == [(0,)], "a sample that is not kept has no target"
+    assert "Things a program found" not in json.dumps([r.body for r in server.requests])
+    assert (
+        project.last.read("hints", "hint").select(["tags", "people"]).to_pylist() == [{"tags": [], "people": None}] * 3
+    )
+
+
 @pytest.fixture(scope="module")
 def twelve(tmp_path_factory):
     """A finished build with two captioners at an endpoint and fusion at another; what each was asked."""

@@ -34,8 +34,9 @@ ROWS = caption_rows(
     [
         row(1, "alt", "Taj Mahal, Agra"),
         row(1, "synthetic-short", "a picture of a palace, with a dome", similarity=0.3),
-        row(1, "fused", "The Taj", "rejected", reason="cut_off", tokens=2),
-        row(1, "fused", FUSED, attempt=2, tokens=12, chosen=True, similarity=0.4),
+        row(1, "synthetic-dense", "a dense one that was not fused"),
+        row(1, "fused", "The Taj", "rejected", reason="cut_off", tokens=2, inputs=["alt", "synthetic-short"]),
+        row(1, "fused", FUSED, attempt=2, inputs=["alt", "synthetic-short"], tokens=12, chosen=True, similarity=0.4),
         row(2, "alt", "red <b>barn</b>", chosen=True),
         row(2, "synthetic-short", "a picture of a barn", "rejected", reason="too_short", similarity=0.2),
         row(2, "fused", "Sure! A barn.", "rejected", reason="meta", tokens=4),
@@ -49,7 +50,7 @@ TARGETS = pa.table(
     {"sample_id": pa.array([1, 2, 3, 4], pa.uint64()), "target": ["clip"] * 4,
      "kind": ["synthetic-short", "alt", "alt", "alt"], "model": ["m@1", None, None, None]}
 )  # fmt: skip
-METRICS = caption_metrics(lambda: iter([ROWS.slice(0, 3), ROWS.slice(3)]), lambda: [TARGETS], SHARES)
+METRICS = caption_metrics(lambda: iter([ROWS.slice(0, 4), ROWS.slice(4)]), lambda: [TARGETS], SHARES)
 
 
 def value(metric, kind=None, part=None):
@@ -92,7 +93,7 @@ def test_the_sentence_says_how_many_did_not_pass_and_why():
         "Of 3 fusions 1 (33 %) passed the gates; refused attempts: cut_off 1, meta 1, timeout 1. "
         "1 samples were not asked for."
     )
-    nothing = caption_metrics(lambda: [ROWS.slice(0, 2)], lambda: [], {})
+    nothing = caption_metrics(lambda: [ROWS.slice(0, 3)], lambda: [], {})
     assert sentence(nothing) == "No fusion was asked for."
 
 

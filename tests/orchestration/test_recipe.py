@@ -103,6 +103,69 @@ def test_a_source_name_with_a_comma_is_refused():
     assert "crawl.sources[0].name" in message(changed(crawl={"sources": [{"name": "a,b", "uris": ["x"]}]}))
 
 
+ENDPOINT = {"base_url": "http://localhost:8000/v1"}
+
+
+@pytest.mark.parametrize(
+    ("captions", "told"),
+    [
+        ({"fusion": {"kind": "openai", "model": "m"}}, "captions.fusion: endpoint and kind openai go together"),
+        ({"fusion": {"kind": "transformers"}}, "captions.fusion: kind transformers needs model"),
+        ({"fusion": {"endpoint": ENDPOINT}}, "captions.fusion: endpoint and kind openai go together"),
+        (
+            {"fusion": {"kind": "openai", "model": "m", "endpoint": {**ENDPOINT, "max_cost": 5}}},
+            "captions.fusion.endpoint: max_cost needs input_price and output_price",
+        ),
+        (
+            {"fusion": {"kind": "openai", "model": "m", "endpoint": {"base_url": "localhost:8000"}}},
+            "captions.fusion.endpoint.base_url is 'localhost:8000'",
+        ),
+        (
+            {"fusion": {"kind": "openai", "model": "m", "endpoint": {**ENDPOINT, "api_key": "sk-1"}}},
+            "captions.fusion.endpoint.api_key is not a key of a recipe. Did you mean api_key_env?",
+        ),
+        ({"captioners": [{"name": "a"}, {"name": "a"}]}, "captions.captioners: two of them have the same name"),
+        ({"captioners": [{"formats": ["dense"]}]}, "which writes formats: [short] only"),
+        ({"targets": {"clip": {"alt": 0.5}}}, "captions.targets.clip: shares sum to 0.5, but must to 1"),
+        ({"targets": {"clip": {"caption": 1.0}}}, "captions.targets.clip.caption"),
+        (
+            {"fusion": {"kind": "openai", "model": "m", "endpoint": {"base_url": "http://u:secret@h/v1"}}},
+            "captions.fusion.endpoint.base_url",
+        ),
+        (
+            {"fusion": {"kind": "openai", "model": "m", "endpoint": {**ENDPOINT, "options": {"stream": True}}}},
+            "stream is not an option",
+        ),
+        (
+            {"captioners": [{"name": n, "kind": "openai", "model": "m", "endpoint": ENDPOINT} for n in "ab"]},
+            "two of them are m of the same revision",
+        ),
+        ({"captioners": [{"name": "a"}, {"name": "b"}]}, "one of kind tags is enough"),
+        ({"captioners": [{"formats": ["short", "short"]}]}, "has a format twice"),
+        ({"formats": {"dense": {"ask": [60, 40], "accept": [30, 77], "max_new_tokens": 99}}}, "ask is [60, 40]"),
+        ({"gates": {"min_words": 99}}, "min_words 99 is more than max_words 60"),
+        ({"fallback_for": {"cutoff": "alt"}}, "did you mean cut_off?"),
+        ({"fallback_for": {"cut_off": "none"}}, "captions.fallback_for.cut_off is 'none', but must be one of"),
+    ],
+)
+def test_a_section_of_captions_that_makes_no_sense_is_told_in_one_sentence(captions, told):
+    said = message(changed(captions=captions))
+    assert told in said
+    assert "\n" not in said
+
+
+def test_a_prompt_that_is_not_there_or_lacks_a_slot_is_named(tmp_path):
+    import orchestration.definitions  # noqa: F401  (registers the steps)
+    from orchestration.stages import STEPS
+
+    (tmp_path / "mine.txt").write_text("[user]\n{alt}")
+    for name, told in (("absent", "no such template"), ("mine.txt", "needs {alt}, {synthetic} once each")):
+        recipe = parse_recipe(changed(captions__fusion__prompt=name), str(tmp_path / "recipe.yaml"))
+        with pytest.raises(RecipeError, match=f"captions.fusion: prompt {name}") as caught:
+            STEPS["fusion"].section(recipe)
+        assert told in str(caught.value)
+
+
 def test_a_missing_file_is_one_sentence(tmp_path):
     with pytest.raises(RecipeError, match="no such recipe; name a YAML file or set WINNOW_RECIPE"):
         load_recipe(tmp_path / "none.yaml")

@@ -65,6 +65,21 @@ def test_nothing_of_the_prompt_is_in_the_answer_and_its_length_is_as_asked(capti
     assert [(answer.tokens, answer.finish_reason) for answer in exact] == [(7, "length")] * 5
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_model_is_not_asked_for_more_than_it_has_places_for(captioners, kind, monkeypatch):
+    monkeypatch.setattr("resources.captioner.transformers_captioner._room", lambda model, inputs: 7)
+    [answer] = captioner(captioners[kind], max_new_tokens=640).complete([question(1)])
+    assert answer.tokens <= 7
+
+
+def test_places_are_counted_in_the_models_own_configuration(captioners):
+    from resources.captioner.transformers_captioner import _room
+
+    for kind in KINDS:
+        _, model = captioner(captioners[kind])._loaded
+        assert 0 < _room(model, {}) <= 1020, kind
+
+
 def test_an_answer_that_ends_says_stop(captioners):
     """Tiny models seldom end, so one is looked for."""
     writer = captioner(captioners["blip"], max_new_tokens=64, batch_size=8)

@@ -236,7 +236,17 @@ def test_retry_after_holds_back_the_whole_endpoint():
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("3", 3.0), ("0", 0.0), ("-5", 0.0), ("1e9", 60.0), ("nan", None), ("soon", None), (None, None), ("", None)],
+    [
+        ("Mon, 01 Jan 99999999999 00:00:00 GMT", None),
+        ("3", 3.0),
+        ("0", 0.0),
+        ("-5", 0.0),
+        ("1e9", 60.0),
+        ("nan", None),
+        ("soon", None),
+        (None, None),
+        ("", None),
+    ],
 )
 def test_retry_after_is_a_number_or_a_date_and_bounded(value, seconds):
     assert retry_after(value, 60.0) == seconds
@@ -261,9 +271,8 @@ def test_a_field_of_another_name_is_used_where_the_endpoint_asks_for_it():
         return echo(request, attempt)
 
     with ScriptedServer(modern) as server:
-        model = endpoint(server, concurrency=1)
-        answers = model.complete(ask(5))
-    assert {a.finish_reason for a in answers} == {"stop"}
+        answers = endpoint(server, retries=0).complete(ask(8))
+    assert {(a.finish_reason, a.attempts) for a in answers} == {("stop", 1)}
     assert server.requests[-1].body["max_completion_tokens"] == 80
 
 
@@ -301,6 +310,21 @@ def test_answers_that_are_cut_filtered_or_declined_say_so():
         ("stop", "I'm sorry"),
         ("stop", "half ? letter"),
     ]
+
+
+@pytest.mark.parametrize(("said", "meant"), [("eos", "stop"), ("end_turn", "stop"), ("max_tokens", "length")])
+def test_other_words_for_the_end_of_a_text_are_understood(said, meant):
+    with ScriptedServer(always(Reply(text="A cat sits.", finish_reason=said))) as server:
+        [answer] = endpoint(server).complete(ask(1))
+    assert (answer.text, answer.finish_reason) == ("A cat sits.", meant)
+
+
+def test_a_dead_endpoint_is_not_tried_again_in_the_same_run():
+    with ScriptedServer(echo) as server:
+        gone = server.base_url
+    model = Endpoint(EndpointSettings(gone, "m", retries=0, backoff=0.01))
+    model.complete(ask(60))
+    assert {(a.finish_reason, a.attempts) for a in model.complete(ask(60))} == {("unreachable", 0)}
 
 
 def test_tokens_are_words_where_nobody_counts_them():
@@ -382,10 +406,19 @@ def test_redirects_are_not_followed():
     with (
         ScriptedServer(echo) as other,
         ScriptedServer(always(Reply(status=307, headers={"Location": f"{other.base_url}/chat/completions"}))) as server,
+        pytest.raises(LanguageModelError, match="status 307"),
     ):
-        [answer] = endpoint(server).complete(ask(1))
-    assert answer.finish_reason == "refused"
+        endpoint(server).complete(ask(1))
     assert other.requests == []
+
+
+@pytest.mark.parametrize("status", [402, 405, 410])
+def test_a_status_that_is_about_the_account_or_the_address_refuses_no_single_question(status):
+    with (
+        ScriptedServer(always(Reply(status=status))) as server,
+        pytest.raises(LanguageModelError, match=f"status {status}"),
+    ):
+        endpoint(server).complete(ask(3))
 
 
 @pytest.mark.parametrize("seed", range(3))
