@@ -7,7 +7,10 @@ from pathlib import Path
 from bench import (
     decoding,
     embedding,
+    endpoint,
     fetching,
+    fusion,
+    gates,
     kmeans,
     near_duplicates,
     page_rights,
@@ -28,7 +31,8 @@ def main() -> None:
     """Measure and write."""
     page = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
     parts = (
-        warc_reading, fetching, decoding, page_rights, verdicts, embedding, near_duplicates, kmeans, quotas,
+        warc_reading, fetching, decoding, page_rights, verdicts, embedding, near_duplicates, kmeans, quotas, gates,
+        endpoint, fusion,
     )  # fmt: skip
     sections = [part.main() for part in parts]
     # Pools of millions take an hour: `make bench-scale` measures them, and here is what it found.

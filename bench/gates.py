@@ -109,7 +109,13 @@ def section(results: dict[str, Any]) -> str:
     alt, synthetic, fused = results["words"]
     good = sum(fusion.good for fusion in fusions())
     lines = [
-        (f"`{gate}`", meant, f"{100 * recall:.1f} %", own, f"{100 * precision:.1f} %")
+        (
+            f"`{gate}`",
+            meant,
+            f"{100 * recall:.1f} %" if meant else "–",
+            own,
+            f"{100 * precision:.1f} %" if own else "–",
+        )  # fmt: skip
         for gate, meant, _, own, precision, recall in caught()
     ]
     reached = "reached" if speed >= GOAL else "not reached"

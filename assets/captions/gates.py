@@ -453,10 +453,10 @@ def _has_latin(text: Text) -> bool:
 
 
 def _told_by_small_words(text: Text) -> str | None:
-    """Language of a text by its articles and prepositions; None where too few of them tell."""
+    """Language of a text by its articles and prepositions; None where too few of them tell, or English has as many."""
     counts = sorted(((len(text.forms & words), code) for code, words in SMALL_WORDS.items()), reverse=True)
     (most, code), (second, _) = counts[:2]
-    return code if most >= 2 and most > second else None
+    return code if most >= 2 and most > max(second, len(text.forms & FUNCTION_WORDS)) else None
 
 
 _LATIN_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")

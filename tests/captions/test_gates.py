@@ -22,6 +22,7 @@ SYNTHETIC = "a picture of a palace, with a dome and a fountain"
 GOOD = "The Taj Mahal in Agra, India, is a palace with a large dome."
 
 GOOD_FUSIONS = [
+    ("Solar cooker 1", "a picture of a solar dish", "Solar cooker 1, shown as a solar dish."),
     (ALT, SYNTHETIC, GOOD),
     ("dolphin", "a picture of a dolphin, with a wave", "A dolphin leaps over a wave."),
     (
