@@ -85,7 +85,7 @@ def kept_numbers(alt: Text, fused: Text) -> float:
     """Share of the numbers of a web text that came back."""
     if numerals.all_from(alt, fused):
         return 1.0
-    return _share(numerals.given(alt), numerals.known(fused, fused))
+    return _share(numerals.given(alt), numerals.said(fused))
 
 
 def invented_numbers(fused: Text, inputs: Inputs) -> set[str]:

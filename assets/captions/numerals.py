@@ -86,9 +86,15 @@ def known(alt: Text, synthetic: Text) -> set[str]:
 
     A web text that joins two things by `and` allows `two`.
     """
-    found = stated(alt) | _implied(alt) | stated(synthetic) | _implied(synthetic)
+    found = said(alt) | said(synthetic)
     if "and" in alt.forms or "&" in alt.plain:
         found.add("2")
+    return found
+
+
+def said(text: Text) -> set[str]:
+    """Numbers of a text, and other ways to say them."""
+    found = stated(text) | _implied(text)
     for value in list(found):
         if len(value) == 4 and value.isdecimal():
             found.add(_plain(value[2:]))
