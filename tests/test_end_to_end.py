@@ -206,6 +206,26 @@ def test_every_released_caption_says_what_it_comes_under(built):
     ) == [(0,)]
 
 
+def test_every_accepted_fusion_passes_the_gates_and_the_report_counts_the_others(built):
+    from assets.captions.gates import judge
+
+    project, _ = built
+    rows = project.sql("""SELECT f.status, a.text, s.text, f.text, f.finish_reason FROM caption f
+        JOIN caption a ON a.sample_id = f.sample_id AND a.kind = 'alt'
+        JOIN caption s ON s.sample_id = f.sample_id AND s.kind = 'synthetic-short' AND s.selected
+        WHERE f.kind = 'fused' AND f.text IS NOT NULL""")
+    assert rows
+    for status, alt, synthetic, fused, finish in rows:
+        assert status != "ok" or judge(alt, synthetic, fused, finish_reason=finish).accepted
+    [(asked,)] = project.sql("SELECT value FROM caption_metric WHERE metric = 'fusions_asked'")
+    [(accepted,)] = project.sql("SELECT value FROM caption_metric WHERE metric = 'fusions_accepted'")
+    assert accepted == sum(status == "ok" for status, *_ in rows)
+    assert (
+        asked
+        == project.sql("SELECT count(*) FROM caption WHERE kind = 'fused' AND attempt = 1 AND key IS NOT NULL")[0][0]
+    )
+
+
 @pytest.fixture(scope="module")
 def project(built, tmp_path_factory):
     """A copy of the finished build that a test may change."""

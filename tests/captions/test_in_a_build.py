@@ -29,7 +29,9 @@ from orchestration.stages import open_build
 from tests.captions.injections import INJECTIONS
 from tests.conftest import Project
 from tests.crawl.warcs import response, write
+from tests.resources.captioner.conftest import captioners  # noqa: F401
 from tests.resources.language_model.server import Reply, ScriptedServer
+from tests.resources.language_model.test_transformers_model import tiny  # noqa: F401
 
 PAYLOADS = ("HACKED", "PWNED", "hello world", "OWNED")
 GOOD_SHORT = "A pattern of many small colored squares covers the whole picture."
@@ -289,6 +291,34 @@ def test_shards_without_samples_samples_without_captions_and_recipes_without_hin
     assert (
         project.last.read("hints", "hint").select(["tags", "people"]).to_pylist() == [{"tags": [], "people": None}] * 3
     )
+
+
+def test_models_in_this_process_caption_and_fuse_in_a_build_and_are_asked_once(tmp_path, captioners, tiny):  # noqa: F811
+    """Tiny models of random weights, through the real classes: what they write is refused, and every row says why."""
+    terms = {"license": "MIT", "output_terms": "none", "precision": "fp32", "threads": 1}
+    eyes = {
+        "name": "eyes",
+        "kind": "transformers",
+        "model": str(captioners["llava"]),
+        "formats": ["short", "dense"],
+        **terms,
+    }
+    mouth = {"kind": "transformers", "model": str(tiny), "max_new_tokens": 12, "min_agreement_rank": None, **terms}
+    project = make(tmp_path / "p", ORDINARY[:4], captioners=[{"name": "tags"}, {**eyes, "batch_size": 3}], fusion=mouth)
+    first = project.build()
+    rows = project.sql("""SELECT kind, model, count(*), count(key), count(DISTINCT key), count(finish_reason)
+        FROM caption WHERE model NOT LIKE 'tags:%' AND attempt = 1 GROUP BY ALL ORDER BY kind""")
+    assert [(kind, *counts) for kind, _, *counts in rows] == [
+        ("fused", 4, 4, 4, 4), ("synthetic-dense", 4, 4, 4, 4), ("synthetic-short", 4, 4, 4, 4),
+    ]  # fmt: skip
+    assert project.sql("SELECT count(*) FROM caption WHERE status = 'rejected' AND reason IS NULL") == [(0,)]
+    calls = project.sql("SELECT count(*), count(DISTINCT key), min(seconds) > 0 FROM model_call")
+    keys = project.sql("SELECT count(DISTINCT key) FROM caption WHERE key IS NOT NULL")
+    assert calls == [(keys[0][0], keys[0][0], True)]
+    assert project.build() == first
+    configure(project, captioners=[{"name": "tags"}, {**eyes, "batch_size": 3}], fusion=mouth, gates={"min_words": 9})
+    assert project.build() != first
+    assert project.sql("SELECT count(*), count(DISTINCT key), min(seconds) > 0 FROM model_call") == calls
 
 
 @pytest.fixture(scope="module")

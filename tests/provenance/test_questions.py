@@ -85,6 +85,13 @@ def test_captions_of_a_sample(tiny):
     ]
 
 
+def test_what_captions_took(tiny):
+    assert ask(tiny, "model_calls") == [
+        {"asset": "fusion", "agent_id": "small-llm@2", "questions": 3, "answered": 2, "requests": 9, "tokens_read": 200,
+         "tokens_written": 90, "seconds": 6.0, "median_seconds": 1.5, "cost": 0.75}
+    ]  # fmt: skip
+
+
 def test_caption_models(tiny):
     columns = ("kind", "model", "model_license", "captions", "accepted", "rejected", "skipped", "chosen", "released")
     assert [tuple(row[name] for name in columns) for row in ask(tiny, "caption_models")] == [

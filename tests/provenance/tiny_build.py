@@ -217,6 +217,13 @@ CAPTIONS = [
     caption(B0, "alt", "half moon", chosen=True), caption(B0, "synthetic-short", "moon"),
     caption(B0, "fused", None, "skipped", reason="not_asked"),
 ]  # fmt: skip
+CALLS = [
+    {"key": sha(f"call {i}"), "asset": "fusion", "shard_id": 1, "agent_id": "small-llm@2", "started_at": FETCHED,
+     "seconds": seconds, "attempts": attempts, "finish_reason": reason, "prompt_tokens": read, "tokens": written, "cost": cost}
+    for i, (seconds, attempts, reason, read, written, cost) in enumerate(
+        ((0.5, 1, "stop", 100, 10, 0.25), (1.5, 3, "length", 100, 80, 0.5), (4.0, 5, "timeout", None, 0, None))
+    )
+]  # fmt: skip
 SCORES = [
     {"sample_id": i, "scorer": "image_text_similarity", "model": "clip@1", "value": v}
     for i, v in ((A0, 0.5), (A1, 0.25), (A2, 0.125), (A4, float("nan")), (B0, 0.25), (B3, 0.0))
@@ -289,7 +296,8 @@ def tables() -> dict[str, pa.Table]:
         "decision": [row for part in DECISIONS.values() for row in part],
         "caption": CAPTIONS, "score": SCORES, "cluster": CLUSTERS, "agent": AGENTS, "license": KNOWN_LICENSES,
         "cluster_member": [dict(zip(("sample_id", "cluster_id", "distance"), m, strict=True)) for m in MEMBERS],
-        "fetch": FETCHES, "release_member": members, "policy": policy_table(load_policy("commercial-open")).to_pylist(),
+        "fetch": FETCHES, "model_call": CALLS, "release_member": members,
+        "policy": policy_table(load_policy("commercial-open")).to_pylist(),
     }  # fmt: skip
     return {name: table(name, found) for name, found in rows.items()}
 
