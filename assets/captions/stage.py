@@ -6,6 +6,7 @@ import importlib.metadata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -69,9 +70,9 @@ THRESHOLDS = (
 HINT_TAGS = 8
 """Tags of a hint."""
 PICTURES = 64
-"""Pictures of a shard that are in memory at once."""
+"""Pictures of a shard that are in memory at once, at least."""
 CAPTION_PROMPTS = {"short": "caption-short-v1", "dense": "caption-dense-v1", "dense+": "caption-dense-plus-v1"}
-LIBRARIES = ["torch", "transformers", "gguf", "py3langid", "better-profanity", "open_clip_torch"]
+LIBRARIES = ["torch", "transformers", "gguf", "py3langid", "open_clip_torch"]
 
 
 def _encoder_section(recipe: Recipe) -> object:
@@ -256,16 +257,11 @@ def _images(work: Work) -> pa.Table:
 
 
 def _pictures(work: Work, images: pa.Table, places: Sequence[int]) -> Iterator[bytes]:
-    """Bytes of the pictures of some rows of `_images`, in order, a few in memory at a time."""
+    """Bytes of the pictures of some rows of `_images`, in order, one by one as they are asked for."""
     read = image_reader(work)
     files, members = images["file"].to_pylist(), images["member"].to_pylist()
-    for group in in_groups(places, PICTURES):
-        start = 0
-        while start < len(group):
-            file = files[group[start]]
-            end = next((i for i in range(start, len(group)) if files[group[i]] != file), len(group))
-            yield from read(file, [members[place] for place in group[start:end]])
-            start = end
+    for file, group in groupby(places, key=files.__getitem__):
+        yield from read(file, [members[place] for place in group])
 
 
 def _tagging(work: Work, ids: pa.ChunkedArray, top: int) -> tuple[np.ndarray, np.ndarray, TaggerSettings]:
@@ -347,7 +343,7 @@ def _write(work: Work, asking: Asking) -> pa.Table:
         refusal = policy.may_write_captions(model.agent.license, model.agent.output_terms)
         for name in section["formats"]:
             prompt = parse_prompt(CAPTION_PROMPTS[name], section["prompts"][name], CAPTION_SLOTS, HINT_SLOTS)
-            for seen in _seen(work, images, hints):
+            for seen in _seen(work, images, hints, _at_once(work, section)):
                 parts.append(caption_shard(seen, answers, prompt, formats[name], refusal))
     rows = pa.concat_tables(parts)
     if asking.observing:
@@ -359,11 +355,23 @@ def _format(name: str, length: Mapping[str, Any]) -> Format:
     return Format(name, tuple(length["ask"]), tuple(length["accept"]), length["max_new_tokens"])
 
 
-def _seen(work: Work, images: pa.Table, hints: Mapping[int, Mapping[str, str | None]]) -> Iterator[list[Seen]]:
-    """What captioners are shown, in groups of a fixed size, so that batches are the same in every run."""
+def _at_once(work: Work, section: Mapping[str, Any]) -> int:
+    """How many pictures are in memory for a captioner: whole batches, or so many that an endpoint is kept busy."""
+    if section["kind"] == "openai":
+        named = {model.name: model.endpoint for model in work.build.recipe.captions.captioners}
+        endpoint = named[section["name"]]
+        return max(PICTURES, 32 * endpoint.concurrency) if endpoint is not None else PICTURES
+    size = int(section["batch_size"])
+    return size * -(-PICTURES // size)
+
+
+def _seen(
+    work: Work, images: pa.Table, hints: Mapping[int, Mapping[str, str | None]], size: int
+) -> Iterator[list[Seen]]:
+    """What a captioner is shown, in groups of one size, so that batches are the same in every run."""
     pictures = _pictures(work, images, range(images.num_rows))
     shown = zip(images["sample_id"].to_pylist(), pictures, strict=True)
-    for group in in_groups(shown, PICTURES):
+    for group in in_groups(shown, size):
         yield [Seen(sample, as_shown(picture), hints.get(sample, {})) for sample, picture in group]
 
 
