@@ -36,7 +36,8 @@ class Project:
         recipe["crawl"]["sources"] = [{"name": "two", "uris": ["crawl/*.warc.gz"]}]
         recipe["rights"]["truth"] = str(CRAWL / "truth.jsonl.gz")
         recipe["clusters"]["k"] = 8
-        recipe["captions"]["fusion"]["max_fusions"] = 2
+        recipe["captions"]["fusion"]["max_fusions"] = 3
+        recipe["captions"]["hints"] = ["tags", "faces"]
         for key, value in changes.items():
             place = recipe
             *parents, last = key.split("__")

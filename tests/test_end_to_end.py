@@ -286,7 +286,7 @@ def test_gc_deletes_only_what_no_kept_build_names(project):
 def test_a_build_that_starts_from_an_earlier_one_keeps_its_concept_ids(project):
     earlier = project.sql("SELECT build_id FROM build ORDER BY completed_at DESC LIMIT 1")[0][0]
     before = {row[0] for row in project.sql("SELECT cluster_id FROM centroid")}
-    project.write_recipe(clusters__warm_start=earlier, clusters__k=9)
+    project.write_recipe(clusters__warm_start=earlier, clusters__k=9, captions__fusion__kind="none")
     project.build()
     after = {row[0] for row in project.sql("SELECT cluster_id FROM centroid")}
     assert len(after) == 9
@@ -303,7 +303,8 @@ def test_a_build_that_starts_from_an_earlier_one_keeps_its_concept_ids(project):
 
 
 def test_a_diversified_build_keeps_a_few_of_each_cell_and_its_funnel_adds_up(project):
-    project.write_recipe(diversify__cells=30, diversify__top=2, clusters__sweep=[2, 4], clusters__k="auto")
+    changes = {"diversify__cells": 30, "diversify__top": 2, "clusters__sweep": [2, 4], "clusters__k": "auto"}
+    project.write_recipe(**changes, captions__fusion__kind="none")
     project.build()
     kept, dropped = project.sql(
         "SELECT count(*) FILTER (kept), count(*) FILTER (NOT kept) FROM decision WHERE stage = 'diversify'"
@@ -322,7 +323,7 @@ def test_a_build_killed_at_random_moments_elsewhere_ends_with_the_same_hash(buil
     dice = random.Random(os.getpid())
     for _ in range(3):
         process = project.start("build", "recipe.yaml")
-        time.sleep(dice.uniform(3, 20))
+        time.sleep(dice.uniform(3, 16))
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()

@@ -73,15 +73,22 @@ class House:
     def home(self) -> Path:
         return self.folder / "home"
 
-    def build(self) -> str:
-        """Run every step that is not done; the build's id."""
+    def build(self, last: str | None = None) -> str:
+        """Run every step that is not done, up to `last` where it is given; the build's id."""
         build = open_build(load_recipe(self.folder / "recipe.yaml"), self.home)
-        for step in build.steps.values():
+        for name, step in build.steps.items():
             build.observe(step, build.shards_of(step))
             for shard in build.shards_of(step):
                 build.run(step, shard)
+            if name == last:
+                break
         self.last = build
         return build.build_id
+
+    def copied(self, folder: Path) -> House:
+        """A copy that a test may change."""
+        shutil.copytree(self.folder, folder)
+        return House(folder)
 
     def sql(self, query: str) -> list[tuple]:
         """Ask the tables of the last build, and the ledger of calls."""
@@ -153,7 +160,16 @@ def released(project: House) -> bytes:
     return b"\n".join([*(path.read_bytes() for path in sorted(folder.glob("*.tar"))), *texts])
 
 
-def test_texts_that_give_orders_and_a_model_that_obeys_never_reach_a_release(tmp_path):
+@pytest.fixture(scope="module")
+def orders(tmp_path_factory):
+    """A build, as far as the selection, of a page with every text of the suite."""
+    alts = [injection.alt.replace("\x00", "") for injection in INJECTIONS] + ORDINARY[:4]
+    house = make(tmp_path_factory.mktemp("orders") / "p", alts, fusion={"kind": "none"})
+    house.build("selection")
+    return house
+
+
+def test_texts_that_give_orders_and_a_model_that_obeys_never_reach_a_release(orders, tmp_path):
     """Every injection of the suite is on the page; the model writes what each one wants, and what it wants in a caption."""
     obeyed = {}
 
@@ -166,9 +182,9 @@ def test_texts_that_give_orders_and_a_model_that_obeys_never_reach_a_release(tmp
                 return Reply(text=injection.obeyed[-1], echo=request.id)
         return fused(request, attempt)
 
-    alts = [injection.alt.replace("\x00", "") for injection in INJECTIONS] + ORDINARY
     with ScriptedServer(obey) as server:
-        project = make(tmp_path / "p", alts, fusion=fusion(server))
+        project = orders.copied(tmp_path / "p")
+        configure(project, fusion=fusion(server))
         project.build()
     rows = project.sql("SELECT kind, status, reason, text, chosen FROM caption")
     kept = project.sql("SELECT count(DISTINCT sample_id) FROM caption")[0][0]
@@ -178,7 +194,7 @@ def test_texts_that_give_orders_and_a_model_that_obeys_never_reach_a_release(tmp
     payloads = {text for injection in INJECTIONS for text in injection.obeyed}
     assert not {text for _, text in chosen} & payloads
     assert not {text for kind, text in chosen} & {injection.alt for injection in INJECTIONS}
-    assert Counter(kind for kind, _ in chosen)["fused"] >= len(ORDINARY) - 1
+    assert Counter(kind for kind, _ in chosen)["fused"] >= 3
     seen = released(project)
     for payload in PAYLOADS:
         assert payload.encode() not in seen, payload
@@ -187,15 +203,15 @@ def test_texts_that_give_orders_and_a_model_that_obeys_never_reach_a_release(tmp
             assert json.dumps(injection.alt)[1:-1].encode() not in seen, injection.alt
 
 
-def test_texts_that_give_orders_never_reach_a_release_through_the_embedded_model(tmp_path):
-    captions = {"fusion": {"kind": "embedded", "min_agreement_rank": None, "retry": []}}
-    project = make(tmp_path / "p", [injection.alt for injection in INJECTIONS] + ORDINARY[:2], **captions)
+def test_texts_that_give_orders_never_reach_a_release_through_the_embedded_model(orders, tmp_path):
+    project = orders.copied(tmp_path / "p")
+    configure(project, fusion={"kind": "embedded", "min_agreement_rank": None, "retry": []})
     project.build()
     chosen = project.sql("SELECT kind, text FROM caption WHERE chosen")
-    assert len(chosen) == len(INJECTIONS) + 2
+    assert len(chosen) == len(INJECTIONS) + 4
     assert not {text for _, text in chosen} & {injection.alt for injection in INJECTIONS}
     asked = project.sql("SELECT count(*) FROM caption WHERE kind = 'fused' AND key IS NOT NULL")
-    assert asked == [(2,)], "a text that gives orders is not put to the model"
+    assert asked == [(4,)], "a text that gives orders is not put to the model"
     seen = released(project)
     assert not [payload for payload in PAYLOADS if payload.encode() in seen]
 
@@ -404,8 +420,7 @@ def test_building_again_asks_nobody_and_gives_the_same_hash(twelve):
 def test_a_changed_filter_asks_for_nothing_that_was_answered(twelve, tmp_path):
     """Fewer samples and another gate: the same questions, so the recordings answer them."""
     project, first, eyes, mouth, captions = twelve
-    copy = House(tmp_path / "p")
-    shutil.copytree(project.folder, copy.folder)
+    copy = project.copied(tmp_path / "p")
     asked = len(eyes.requests), len(mouth.requests)
     configure(copy, **captions, gates={"min_words": 9}, fallback="synthetic-short")
     recipe = yaml.safe_load((copy.folder / "recipe.yaml").read_text())
@@ -418,7 +433,7 @@ def test_a_changed_filter_asks_for_nothing_that_was_answered(twelve, tmp_path):
 
 def test_a_killed_run_loses_no_more_than_what_was_under_way(tmp_path):
     """kill -9 while an endpoint is being asked: what was answered before is not asked for again."""
-    alts = [f"Iznik tile pattern number {number}" for number in range(60)]
+    alts = [f"Iznik tile pattern number {number}" for number in range(40)]
     fast = threading.Event()
 
     def answer(request, attempt):
@@ -426,19 +441,20 @@ def test_a_killed_run_loses_no_more_than_what_was_under_way(tmp_path):
 
     with ScriptedServer(answer) as server:
         house = make(tmp_path / "p", alts, fusion=fusion(server, {"concurrency": 2}))
+        house.build("selection")
         process = Project(house.folder).start("build", "recipe.yaml")
         deadline = time.monotonic() + 180
-        while len(server.requests) < 20 and time.monotonic() < deadline:
+        while len(server.requests) < 12 and time.monotonic() < deadline:
             time.sleep(0.02)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         before = len(server.requests)
-        assert 20 <= before < 60
+        assert 12 <= before < 40
         fast.set()
         house.build()
-    assert len({request.said for request in server.requests}) == 60
-    assert len(server.requests) <= 60 + 4, "at most what was under way is asked for twice"
-    assert house.sql("SELECT count(*) FROM caption WHERE kind = 'fused' AND status = 'ok'") == [(60,)]
-    assert house.sql("SELECT count(DISTINCT key) FROM model_call") == [(60,)], (
+    assert len({request.said for request in server.requests}) == 40
+    assert len(server.requests) <= 40 + 4, "at most what was under way is asked for twice"
+    assert house.sql("SELECT count(*) FROM caption WHERE kind = 'fused' AND status = 'ok'") == [(40,)]
+    assert house.sql("SELECT count(DISTINCT key) FROM model_call") == [(40,)], (
         "calls of the killed run are in the ledger"
     )
