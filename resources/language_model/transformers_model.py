@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,23 @@ from resources.language_model.settings import EMBEDDED, LanguageModelSettings
 
 STEP = 64
 """Prompts of a batch are padded to a multiple of so many tokens."""
+
+
+@contextmanager
+def _read_once() -> Iterator[None]:
+    """While this lasts a GGUF file is parsed once, and the names of its tensors are worked out once.
+
+    Transformers does the first three times and the second for every module, which makes most of the time of loading.
+    """
+    import gguf
+
+    library: Any = gguf
+    reader, names = library.GGUFReader, library.get_tensor_name_map
+    library.GGUFReader, library.get_tensor_name_map = cache(reader), cache(names)
+    try:
+        yield
+    finally:
+        library.GGUFReader, library.get_tensor_name_map = reader, names
 
 
 class TransformersModel(LanguageModel):
@@ -145,7 +163,7 @@ class TransformersModel(LanguageModel):
         packed = {"quantization_config": GgufConfig(dequantize=True)} if self._gguf else {}
         dtype = by.torch_type(self.precision)
         try:
-            with by.without_progress_bars():
+            with by.without_progress_bars(), _read_once() if self._gguf else nullcontext():
                 tokenizer = AutoTokenizer.from_pretrained(self._source, **where)
                 model = AutoModelForCausalLM.from_pretrained(self._source, dtype=dtype, **where, **packed)
         except (OSError, ValueError, ImportError) as error:
