@@ -11,7 +11,7 @@ import hashlib
 import operator
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -376,24 +376,6 @@ def _verdict(
 def text_key(text: str) -> bytes:
     """Eight bytes that texts share which differ only in case, marks, articles and endings."""
     return hashlib.blake2b(" ".join(_skeleton(Text(text))).encode(), digest_size=8).digest()
-
-
-def key_counts(texts: Iterable[str]) -> Counter[bytes]:
-    """How often each text stands among these, by key; counts of shards can be added."""
-    return Counter(map(text_key, texts))
-
-
-def repeated(texts: Sequence[str], most: int, counts: Mapping[bytes, int] | None = None) -> list[bool]:
-    """Whether each text stands more than `most` times, as a model's stock answers do.
-
-    Args:
-        texts: fusions of any number of rows.
-        most: how often one may stand.
-        counts: how often each stands in all shards, see `key_counts`; counted here if None.
-    """
-    keys = list(map(text_key, texts))
-    known = Counter(keys) if counts is None else counts
-    return [known.get(key, 0) > most for key in keys]
 
 
 def is_injection(text: str) -> bool:

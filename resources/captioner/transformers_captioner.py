@@ -67,15 +67,7 @@ class TransformersCaptioner(LanguageModel):
         settings = self.settings
         weights = by.hash_of_folder(settings.model)
         name = Path(settings.model).resolve().name if self._here else settings.model
-        revision = f"{settings.revision or (weights.hex()[:12] if weights else 'unknown')}+{self.precision}"
-        return LanguageModelAgent(
-            id=f"{name}@{revision}",
-            name=name,
-            revision=revision,
-            weights_sha256=weights,
-            license=settings.license,
-            output_terms=settings.output_terms,
-        )
+        return by.local_agent(name, weights, self.precision, settings.revision, settings.license, settings.output_terms)
 
     @cached_property
     def precision(self) -> str:
@@ -85,15 +77,7 @@ class TransformersCaptioner(LanguageModel):
     @property
     def decoding(self) -> dict[str, Any]:
         """Everything else that decides an answer."""
-        settings = self.settings
-        return {
-            "device": settings.device.partition(":")[0],
-            "max_new_tokens": settings.max_new_tokens,
-            "max_prompt_tokens": settings.max_prompt_tokens,
-            "batch_size": settings.batch_size,
-            "threads": settings.threads,
-            "max_pixels": settings.max_pixels,
-        }
+        return by.deciding(self.settings, "max_pixels")
 
     def answer(self, questions: Sequence[Question], wanted: Collection[int] | None = None) -> Iterator[Answers]:
         """Answers batch by batch. Raises LanguageModelError where the model cannot be loaded."""

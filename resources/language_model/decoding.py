@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from resources.encoder.package_weights import weights_hash
-from resources.language_model.base import Completion
+from resources.language_model.base import Completion, LanguageModelAgent
 
 
 def precision_of(asked: str, device: str) -> str:
@@ -23,6 +23,26 @@ def precision_of(asked: str, device: str) -> str:
     # Without instructions for it, bf16 on a processor is several times slower than fp32.
     able = torch.cpu.get_capabilities()
     return "bf16" if able.get("avx512_bf16") or able.get("amx_bf16") or able.get("bf16") else "fp32"
+
+
+def local_agent(
+    name: str,
+    weights: bytes | None,
+    precision: str,
+    revision: str | None,
+    license: str | None,
+    output_terms: str | None,
+) -> LanguageModelAgent:
+    """Who a model in this process is: its revision, or else the hash of its weights, and its precision name it."""
+    told = f"{revision or (weights.hex()[:12] if weights else 'unknown')}+{precision}"
+    return LanguageModelAgent(f"{name}@{told}", name, told, weights, license, output_terms)
+
+
+def deciding(settings: Any, *names: str) -> dict[str, Any]:
+    """What besides agent and question decides an answer of a model in this process; `names` are settings of its own."""
+    kept = ("max_new_tokens", "max_prompt_tokens", "batch_size", "threads", *names)
+    # Which of several equal GPUs it was decides nothing.
+    return {"device": settings.device.partition(":")[0], **{name: getattr(settings, name) for name in kept}}
 
 
 def torch_type(precision: str) -> Any:

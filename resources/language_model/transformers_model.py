@@ -66,15 +66,8 @@ class TransformersModel(LanguageModel):
         embedded = settings.kind == "embedded"
         name = EMBEDDED[2].removesuffix(".gguf") if embedded else (self._gguf or Path(self._source).name)
         name = name if embedded or Path(self._source).is_dir() else self._source
-        revision = f"{settings.revision or (weights.hex()[:12] if weights else 'unknown')}+{self.precision}"
-        return LanguageModelAgent(
-            id=f"{name}@{revision}",
-            name=name,
-            revision=revision,
-            weights_sha256=weights,
-            license="Apache-2.0" if embedded else settings.license,
-            output_terms="none" if embedded else settings.output_terms,
-        )
+        terms = ("Apache-2.0", "none") if embedded else (settings.license, settings.output_terms)
+        return by.local_agent(name, weights, self.precision, settings.revision, *terms)
 
     @cached_property
     def precision(self) -> str:
@@ -84,14 +77,7 @@ class TransformersModel(LanguageModel):
     @property
     def decoding(self) -> dict[str, Any]:
         """Everything else that decides an answer."""
-        settings = self.settings
-        return {
-            "device": settings.device.partition(":")[0],
-            "max_new_tokens": settings.max_new_tokens,
-            "max_prompt_tokens": settings.max_prompt_tokens,
-            "batch_size": settings.batch_size,
-            "threads": settings.threads,
-        }
+        return by.deciding(self.settings)
 
     def answer(self, questions: Sequence[Question], wanted: Collection[int] | None = None) -> Iterator[Answers]:
         """Answers batch by batch. Raises LanguageModelError where the weights cannot be loaded."""

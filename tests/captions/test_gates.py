@@ -12,8 +12,6 @@ from assets.captions.gates import (
     is_injection,
     judge,
     judge_all,
-    key_counts,
-    repeated,
     text_key,
 )
 
@@ -276,17 +274,9 @@ def test_words_that_birds_plants_and_cooks_use_are_not_unsafe():
         assert judge(alt, synthetic, fused).accepted
 
 
-def test_a_text_that_comes_again_too_often_is_told_whatever_its_case_and_marks():
-    texts = ["A dog sits.", "The dog sits!", "a DOG, sits", "A cat sleeps."]
-    assert repeated(texts, 2) == [True, True, True, False]
-    assert repeated(texts, 3) == [False] * 4
-    assert repeated([], 1) == []
-
-
-def test_repetition_is_counted_across_shards():
-    shards = [["A dog sits.", "A cat sleeps."], ["The dog sits."]]
-    counts = key_counts(shards[0]) + key_counts(shards[1])
-    assert [repeated(texts, 1, counts) for texts in shards] == [[True, False], [True]]
+def test_a_text_has_the_same_key_whatever_its_case_and_marks():
+    assert len({text_key(text) for text in ("A dog sits.", "The dog sits!", "a DOG, sits")}) == 1
+    assert text_key("A cat sleeps.") != text_key("A dog sits.")
     assert len(text_key("A dog sits.")) == 8
 
 
