@@ -173,7 +173,8 @@ def _sources(modules: Sequence[str]) -> set[Path]:
     return set(found.values()) | data
 
 
-def _imports(path: Path, module: str) -> list[str]:
+@cache
+def _imports(path: Path, module: str) -> tuple[str, ...]:
     """Modules of this project that a source file imports, at any depth of nesting."""
     names: list[str] = []
     for node in ast.walk(ast.parse(path.read_bytes())):
@@ -182,7 +183,7 @@ def _imports(path: Path, module: str) -> list[str]:
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     ours = [name for name in names if name.split(".")[0] in ("assets", "resources") and name != module]
-    return [name for name in ours if _is_module(name)]
+    return tuple(name for name in ours if _is_module(name))
 
 
 @cache

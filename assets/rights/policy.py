@@ -9,7 +9,7 @@ import json
 import os
 import reprlib
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -322,6 +322,12 @@ def load_policy(name_or_path: str | os.PathLike[str]) -> Policy:
         raise PolicyError(f"policy {named}: no such policy; name a YAML file or one of {names}") from error
     if len(data) > MAX_BYTES:
         raise PolicyError(f"{path}: a policy must be smaller than 1 MiB")
+    return _checked(path, data)
+
+
+@lru_cache(maxsize=32)
+def _checked(path: Path, data: bytes) -> Policy:
+    """The policy in a file's bytes; every step of a build asks for it."""
     try:
         content = yaml.load(data, _Loader)
         json.dumps(content, default=str, ensure_ascii=False).encode()
