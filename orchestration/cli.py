@@ -24,6 +24,7 @@ class Plain(click.Group):
         """Run a command; say what is wrong in plain words."""
         from assets.rights.confusion import TruthError
         from assets.rights.policy import PolicyError
+        from assets.rights.removals import RemovalError
         from orchestration.manifest import BuildError
         from orchestration.recipe import RecipeError
         from resources.encoder import EncoderError
@@ -31,7 +32,7 @@ class Plain(click.Group):
 
         try:
             return super().invoke(ctx)
-        except (RecipeError, LakeError, BuildError, PolicyError, TruthError, EncoderError) as error:
+        except (RecipeError, LakeError, BuildError, PolicyError, RemovalError, TruthError, EncoderError) as error:
             raise click.ClickException(str(error)) from error
 
 
@@ -48,6 +49,7 @@ def main() -> None:
     winnow explain SAMPLE_ID            one sample's whole story
     winnow what-if POLICY               what another policy would let through, or not
     winnow diff BUILD BUILD             what changed between two builds, and why
+    winnow takedown KIND VALUE          take out an address, a host, an image …: patch, proof, tombstone
     winnow tune RECIPE                  how fast its encoders are here, and with which batch size and threads
 
     The data lies under WINNOW_HOME (default: .winnow in the current folder).
@@ -304,6 +306,77 @@ def diff(older: str, newer: str, as_csv: bool, home: str) -> None:
         _print_csv(rows.column_names, [list(row.values()) for row in rows.to_pylist()])
         return
     for line in asking.summary(rows):
+        click.echo(line)
+
+
+@main.command()
+@click.argument("kind", required=False)
+@click.argument("value", required=False)
+@click.option(
+    "--list", "list_file", type=click.Path(), help="Take the selectors from a removal list: text, CSV or Parquet."
+)
+@click.option(
+    "--basis",
+    type=click.Choice(["copyright", "privacy", "illegal_content", "reservation_update", "other"]),
+    default="other",
+    show_default=True,
+    help="Why.",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["subtract", "rebuild"]),
+    default="subtract",
+    show_default=True,
+    help="Patch the release, or build the recipe again, so that quotas are filled up.",
+)
+@click.option(
+    "--reach",
+    type=click.Choice(["exact", "twins", "duplicates"]),
+    default="duplicates",
+    show_default=True,
+    help="What is named; its copies too; whole groups of near-duplicates too.",
+)
+@click.option(
+    "--padding",
+    type=click.IntRange(0),
+    help="Neutral samples that go beside each one; by default 9 where the basis "
+    "is privacy or illegal_content, else none.",
+)
+@click.option("--keep-selector", is_flag=True, help="Write down the selector itself, not its keyed hash alone.")
+@click.option("--dry-run", is_flag=True, help="Only say what it would reach.")
+@click.option("--recipe", help="For mode rebuild: the recipe to build again (default: as for winnow build).")
+@_home_option
+def takedown(
+    kind: str | None,
+    value: str | None,
+    list_file: str | None,
+    basis: str,
+    mode: str,
+    reach: str,
+    padding: int | None,
+    keep_selector: bool,
+    dry_run: bool,
+    recipe: str | None,
+    home: str,
+) -> None:
+    """Take out what KIND VALUE names, with its copies: patch the release, prove it, keep it out of every later build.
+
+    \b
+    winnow takedown url https://example.org/a.jpg          an image's address
+    winnow takedown domain example.org --basis copyright   every page and image of a registered domain
+    winnow takedown image_sha256 058cdd02…                 an image by its bytes; image_md5 likewise
+    winnow takedown phash 8f3c…/6                          pictures within 6 bits of a perceptual hash
+    winnow takedown --list removals.csv                    a list of addresses or hashes
+    Kinds: url, url_prefix, host, domain, page, image_sha256, image_md5, phash, creator, record, sample.
+
+    Only files of the release that hold any of it are written anew. The selector is kept as a keyed hash, so the block list
+    tells nobody what it blocks. Without KIND, takedowns that a killed process left unfinished are carried through.
+    """
+    from orchestration import taking
+
+    for line in taking.run(
+        home, kind, value, list_file, basis, mode, reach, padding, keep_selector, dry_run, recipe, _prepare
+    ):
         click.echo(line)
 
 

@@ -21,24 +21,78 @@ from resources.lake import Lake, sha256_of
 
 def record_runs(build: Build, step: Step, outcomes: Sequence[Outcome], run_id: str) -> None:
     """Write one document for what a run did of a step."""
-    build_id = build.build_id
-    found = [
-        {
-            **_run(build, build_id, step, outcome.shard, run_id, outcome.started_at, outcome.ended_at),
-            "status": "ok",
-            "reused": outcome.reused,
-            "files": [file.as_dict() for file in outcome.files],
-        }
-        for outcome in outcomes
-    ]
-    if found:
-        write(build.lake, "run", found)
+    if not outcomes:
+        return
+    build_id, before = build.build_id, Before(build.lake, step)
+    found = []
+    for outcome in outcomes:
+        parts = parts_of(build, step, outcome.shard)
+        because = None if outcome.reused else before.differs(outcome.partition, parts)
+        found.append(
+            {
+                **_run(build, build_id, step, outcome.shard, run_id, outcome.started_at, outcome.ended_at),
+                "status": "ok",
+                "reused": outcome.reused,
+                "because": because,
+                "parts": parts,
+                "files": [file.as_dict() for file in outcome.files],
+            }
+        )
+    write(build.lake, "run", found, step.name)
 
 
 def record_failure(build: Build, step: Step, shard: Shard | None, run_id: str, started: datetime) -> None:
     """Write one document for a step that did not end well."""
     run = _run(build, build.build_id, step, shard, run_id, started, datetime.now(UTC))
-    write(build.lake, "run", [{**run, "status": "failed", "reused": False, "files": []}])
+    write(build.lake, "run", [{**run, "status": "failed", "reused": False, "files": []}], step.name)
+
+
+def parts_of(build: Build, step: Step, shard: Shard | None) -> dict[str, Any]:
+    """What a fingerprint was made of, part by part, as short hashes: what two runs are compared by."""
+    made_from = build.made_from(step, shard)
+    config = made_from["config"]
+    keys = config if isinstance(config, dict) else {"": config}
+    return {
+        "code": made_from["code"][:16],
+        "recipe": {str(key): sha256_of(value)[:16] for key, value in keys.items()},
+        "crawl": sha256_of(made_from["shard"])[:16],
+        "observed": sha256_of(made_from["observed"])[:16],
+        "inputs": {name: sha256_of(value)[:16] for name, value in made_from["inputs"].items()},
+    }
+
+
+class Before:
+    """What runs before this one made a step's files from, by partition."""
+
+    def __init__(self, lake: Lake, step: Step) -> None:
+        folder = lake.home / "ledger" / "run"
+        found = folder.glob(f"*-{step.name}.json") if folder.exists() else ()
+        self._left = sorted(found, key=lambda path: path.name)
+        self._lake = lake
+        self._known: dict[str | None, dict[str, Any]] = {}
+
+    def differs(self, partition: str | None, parts: dict[str, Any]) -> str:
+        """What differs from the newest run for the same partition, in a few words."""
+        while partition not in self._known and self._left:
+            for row in self._lake.read_document(self._left.pop()):
+                if row["status"] == "ok" and "parts" in row:
+                    self._known.setdefault(row["partition"], row["parts"])
+        before = self._known.get(partition)
+        return "made for the first time" if before is None else difference(before, parts)
+
+
+def difference(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """What two runs' parts differ in, e.g. `recipe: keep; input: rights`."""
+    told = []
+    for name, word in (("code", "code"), ("crawl", "crawl file"), ("observed", "answers from outside")):
+        if before[name] != after[name]:
+            told.append(word)
+    for name, word in (("recipe", "recipe"), ("inputs", "input")):
+        old, new = before[name], after[name]
+        keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+        if keys:
+            told.append(f"{word}: {', '.join(keys)}".removesuffix(": "))
+    return "; ".join(told) or "its files were gone"
 
 
 def _run(
@@ -57,10 +111,11 @@ def _run(
     }
 
 
-def write(lake: Lake, kind: str, rows: list[dict[str, Any]]) -> None:
-    """Append a document of rows of one kind (run, build, release …)."""
+def write(lake: Lake, kind: str, rows: list[dict[str, Any]], about: str = "") -> None:
+    """Append a document of rows of one kind (run, build, release …); `about` ends its name, to find it by."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-    lake.write_document(lake.home / "ledger" / kind / f"{stamp}-{uuid.uuid4().hex[:8]}.json", rows)
+    name = "-".join(part for part in (stamp, uuid.uuid4().hex[:8], about) if part)
+    lake.write_document(lake.home / "ledger" / kind / f"{name}.json", rows)
 
 
 def record_calls(lake: Lake, found: Sequence[dict[str, Any]]) -> None:

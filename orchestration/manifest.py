@@ -24,9 +24,9 @@ class Manifest:
     Attributes:
         build_id: known before anything was made.
         sha256: hash of `document`.
-        document: name, recipe, policy and code hashes, and `files`: table, asset, shard, fingerprint, uri, sha256,
-            rows and bytes of every file; `starts`, where a step starts from a file of an earlier build: asset, uri and
-            sha256 of it; no clock, no host, no absolute path.
+        document: name, recipe, policy and code hashes; `steps`: what each reads, and its code; `files`: table, asset,
+            shard, fingerprint, uri, sha256, rows and bytes of every file; `starts`, where a step starts from a file of
+            an earlier build: asset, uri and sha256 of it; no clock, no host, no absolute path.
     """
 
     build_id: str
@@ -68,16 +68,22 @@ def write_manifest(build: Build, run_id: str) -> Manifest:
         "policy_sha256": policy_sha256(build),
         "code_version": build.code_version,
         "snapshot_sha256": build.snapshot.sha256,
+        "steps": _steps(build),
         "files": files,
     }
     if starts := _starts(build):
         document["starts"] = starts
     manifest = Manifest(build.build_id, sha256_of(document), document)
-    path = build.lake.home / "builds" / build.build_id / "manifest.json"
-    if not path.exists() or sha256_of(build.lake.read_document(path)) != manifest.sha256:
-        build.lake.write_document(path, document)
+    store_manifest(build.lake, manifest)
     _enter(build, manifest, run_id)
     return manifest
+
+
+def store_manifest(lake: Lake, manifest: Manifest) -> None:
+    """Write a manifest under its build's name, unless it is there."""
+    path = lake.home / "builds" / manifest.build_id / "manifest.json"
+    if not path.exists() or sha256_of(lake.read_document(path)) != manifest.sha256:
+        lake.write_document(path, manifest.document)
 
 
 def read_manifest(lake: Lake, build_id: str) -> Manifest:
@@ -90,6 +96,15 @@ def read_manifest(lake: Lake, build_id: str) -> Manifest:
         raise BuildError(f"build {build_id}: {'ambiguous' if found else 'not in'} {lake.home}; builds there: {told}")
     document = lake.read_document(lake.home / "builds" / found[0] / "manifest.json")
     return Manifest(found[0], sha256_of(document), document)
+
+
+def find_manifest(lake: Lake, build_id: str) -> Manifest | None:
+    """The manifest of a build by its whole id; None where it is gone."""
+    path = lake.home / "builds" / build_id / "manifest.json"
+    if not path.exists():
+        return None
+    document = lake.read_document(path)
+    return Manifest(build_id, sha256_of(document), document)
 
 
 def named_files(manifest: Manifest) -> set[str]:
@@ -107,6 +122,14 @@ def _starts(build: Build) -> list[dict[str, str]]:
         for value in build.config(step).values()
         if isinstance(value, dict) and value.keys() == {"uri", "sha256"}
     ]
+
+
+def _steps(build: Build) -> dict[str, dict[str, Any]]:
+    """What each step read and which code it ran: with it the manifest alone tells what every file was made from."""
+    return {
+        name: {"reads": list(step.inputs(build.config(step))), "code": step.code_version()}
+        for name, step in build.steps.items()
+    }
 
 
 def policy_sha256(build: Build) -> str:

@@ -70,6 +70,8 @@ class Step:
             nothing. What was observed of something else is no input.
         beside: files that lie beside each observed segment, by suffix.
         resolve: what replaces names in its section by what they stand for when the build is opened.
+        by_content: tables by whose bytes, and not by what they were made from, readers know its output: what is
+            changed in its inputs and changes nothing in these tables recomputes nothing after it.
     """
 
     name: str
@@ -89,6 +91,7 @@ class Step:
     observes: Callable[[Any], str | None] = lambda config: "" if config else None
     beside: tuple[str, ...] = ()
     resolve: Callable[[Build, Any], Any] | None = None
+    by_content: tuple[str, ...] = ()
 
     def inputs(self, config: Any) -> tuple[str, ...]:
         """Steps that it reads under this section of the recipe."""
@@ -228,7 +231,7 @@ class Build:
 
     @property
     def build_id(self) -> str:
-        """Hash of everything that determines the build: known before anything is made."""
+        """Hash of everything that determines the build: known as soon as what was observed and picked is."""
         parts = [
             (name, self.fingerprint(step, shard)) for name, step in self.steps.items() for shard in self._all(step)
         ]
@@ -254,19 +257,23 @@ class Build:
         """Hash of what the step's files for that shard are made from."""
         key = (step.name, shard.shard_id if shard else None)
         if key not in self._fingerprints:
-            self._fingerprints[key] = sha256_of(
-                {
-                    "step": step.name,
-                    "code": step.code_version(),
-                    "config": self.config(step),
-                    "shard": self._what_is_read(step, shard),
-                    "observed": [path.stem for path in self.segments(step, shard)],
-                    "inputs": [
-                        self._input_fingerprints(self.steps[name], shard) for name in step.inputs(self.config(step))
-                    ],
-                }
-            )[:32]
+            made_from = self.made_from(step, shard)
+            made_from["inputs"] = list(made_from["inputs"].values())
+            self._fingerprints[key] = sha256_of(made_from)[:32]
         return self._fingerprints[key]
+
+    def made_from(self, step: Step, shard: Shard | None) -> dict[str, Any]:
+        """What a fingerprint is the hash of, part by part; inputs by the step that makes them."""
+        return {
+            "step": step.name,
+            "code": step.code_version(),
+            "config": self.config(step),
+            "shard": self._what_is_read(step, shard),
+            "observed": [path.stem for path in self.segments(step, shard)],
+            "inputs": {
+                name: self._input_fingerprints(self.steps[name], shard) for name in step.inputs(self.config(step))
+            },
+        }
 
     def segments(self, step: Step, shard: Shard | None) -> list[UPath]:
         """What a step observed for a shard, oldest first; their names hold their hashes.
@@ -301,7 +308,15 @@ class Build:
         return self.snapshot.sha256 if step.sources else None
 
     def _input_fingerprints(self, source: Step, shard: Shard | None) -> list[str]:
-        return [self.fingerprint(source, s) for s in self._seen(source, shard)]
+        identity = self._content if source.by_content else self.fingerprint
+        return [identity(source, s) for s in self._seen(source, shard)]
+
+    def _content(self, step: Step, shard: Shard | None) -> str:
+        """Hash of the tables that readers of a step know it by; until they are made nobody knows what follows."""
+        paths = [self.path(step, shard, name) for name in step.by_content]
+        if not all(path.exists() for path in paths):
+            return f"to be made: {self.fingerprint(step, shard)}"
+        return sha256_of([_hash_once(path) for path in paths])
 
     def _all(self, step: Step) -> list[Shard | None]:
         return list(self.snapshot.shards) if step.per_shard else [None]
@@ -356,6 +371,9 @@ class Build:
             path = self.path(step, shard, name)
             files.append(self.lake.write_table(path, tables[name], work.metadata))
         work.forget_scratch()
+        if step.by_content:
+            # What follows is known only now.
+            self._fingerprints.clear()
         rows = {name: stored.rows or 0 for name, stored in zip(step.tables, files[len(step.blobs) :], strict=True)}
         return Outcome(step.name, shard, fingerprint, False, rows, tuple(files), started, datetime.now(UTC), work.notes)
 

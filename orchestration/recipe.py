@@ -193,6 +193,22 @@ class Rights(Section):
     )
 
 
+class Removals(Section):
+    """What must not be in the build whatever it says: lists from outside. Takedowns of the home hold without a key here."""
+
+    lists: list[str] = Field(
+        default_factory=list,
+        description="removal lists: text, CSV or Parquet files of addresses or hashes, relative to the recipe's folder",
+    )
+    twins: bool = Field(True, description="copies of the images that a list names go as well, wherever they lie")
+    phash_radius: int | None = Field(
+        None,
+        ge=0,
+        le=16,
+        description="bits by which the perceptual hash of a copy may differ; null: the same bytes alone",
+    )
+
+
 class Pool(Section):
     """Filters on text and image; a named set with published numbers, changed where the recipe says so."""
 
@@ -615,6 +631,13 @@ class Release(Section):
     name: Name = Field(description="name of the release")
     version: str = Field("0.1.0", pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$", description="version, as 1.2.3")
     samples_per_shard: int = Field(1000, ge=1, le=100_000, description="samples per WebDataset shard")
+    profile: Literal["full", "metadata"] = Field(
+        "full", description="full: bytes where rights allow them; metadata: addresses, ids and captions, no bytes"
+    )
+    documents: bool = Field(
+        False,
+        description="write interleaved documents too: pages whose words may be passed on, with the released images",
+    )
 
 
 class Provenance(Section):
@@ -637,6 +660,7 @@ class Recipe(Section):
     crawl: Crawl
     fetch: Fetch | None = Field(None, description="fetch what the crawl files lack")
     rights: Rights = Field(default_factory=Rights)
+    removals: Removals = Field(default_factory=lambda: Removals())
     pool: Pool = Field(default_factory=Pool)
     embeddings: Embeddings = Field(default_factory=lambda: Embeddings())
     dedup: Dedup = Field(default_factory=lambda: Dedup())

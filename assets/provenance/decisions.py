@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,6 +79,21 @@ def first_failure(stage: str, sample_id: np.ndarray, filters: Mapping[str, Decis
             threshold[failed] = decision.threshold
         kept &= decision.keep
     return decision_table(stage, sample_id, kept, reason.tolist(), score, threshold)
+
+
+def funnel_counts(decisions: Iterable[pa.Table]) -> tuple[list[str], list[int], list[int]]:
+    """Stages that decided, in order, with the samples that each kept and dropped.
+
+    Args:
+        decisions: columns stage and kept of tables `decision`, in any order and any cut.
+    """
+    counts: dict[tuple[str, bool], int] = {}
+    for table in decisions:
+        for row in table.group_by(["stage", "kept"]).aggregate([([], "count_all")]).to_pylist():
+            key = (row["stage"], row["kept"])
+            counts[key] = counts.get(key, 0) + row["count_all"]
+    stages = [stage for stage in STAGES if (stage, True) in counts or (stage, False) in counts]
+    return stages, [counts.get((s, True), 0) for s in stages], [counts.get((s, False), 0) for s in stages]
 
 
 def kept_ids(decisions: pa.Table) -> np.ndarray:

@@ -13,6 +13,7 @@ import pyarrow as pa
 U64, U32, U16, U8 = pa.uint64(), pa.uint32(), pa.uint16(), pa.uint8()
 F32, F64, TEXT, BOOL = pa.float32(), pa.float64(), pa.string(), pa.bool_()
 SHA256 = pa.binary(32)
+MD5 = pa.binary(16)
 TIME = pa.timestamp("us", tz="UTC")
 TEXTS = pa.list_(pa.string())
 VECTOR16 = pa.list_(pa.float16())
@@ -22,7 +23,7 @@ NUMBERS = pa.list_(pa.field("item", pa.float32(), nullable=False))
 """A list of numbers of any length."""
 
 STAGES = (
-    "crawl", "rights", "pool", "embeddings", "agreement", "dedup", "diversify", "decontaminate", "prune", "captions", "release",
+    "crawl", "rights", "removals", "pool", "embeddings", "agreement", "dedup", "diversify", "decontaminate", "prune", "captions", "release",
 )  # fmt: skip
 """Values of `decision.stage`, in the order a sample meets them."""
 
@@ -269,6 +270,7 @@ _ALL = [
         ("image_id!", U64, "record_id of the record whose body the image is"),
         ("shard_id!", U32, "crawl file"),
         ("sha256!", SHA256, "hash of the bytes as crawled"),
+        ("md5!", MD5, "MD5 of the bytes as crawled: the hash that removal lists of hotlines name images by"),
         ("phash", pa.binary(8), "64-bit perceptual hash (DCT) of the upright picture"),
         ("width!", U32, "pixels, upright"),
         ("height!", U32, "pixels, upright"),
@@ -624,6 +626,65 @@ _ALL = [
         ("caption_kind!", TEXT, "which caption is its text"),
     ),
     _table(
+        "document",
+        "text or released image of a page whose words may be passed on, in document order",
+        "page_record_id part",
+        ("page_record_id!", U64, "record of the page"),
+        ("part!", U32, "place among the page's parts, from 0"),
+        ("kind!", TEXT, "text or image"),
+        ("tag!", TEXT, "element that the text stands in; img of an image"),
+        (
+            "role!",
+            TEXT,
+            "heading, paragraph, list_item, caption, quote, code, term, definition, table_row; image of an image",
+        ),
+        ("text", TEXT, "the text, white space collapsed; null of an image"),
+        ("language", TEXT, "most likely language of the text; null of an image, or where it is too short to tell"),
+        ("sample_id", U64, "the image's sample; null of a text"),
+    ),
+    _table(
+        "document_left_out",
+        "page, image or group of texts that is in no document",
+        "page_record_id kind reason sample_id",
+        (
+            "kind!",
+            TEXT,
+            "page: with its images; image: one image of a page that is a document, or that has no page; text: texts of a page that is a document",
+        ),
+        ("page_record_id", U64, "record of the page; null where a sample has none"),
+        ("sample_id", U64, "sample of the image; null of pages and texts"),
+        (
+            "reason!",
+            TEXT,
+            "why: no_text_license, text_license_denied, no_derivatives, speaks_to_model, navigation, footer, hidden, links …",
+        ),
+        ("parts!", U32, "how many it stands for: of a page, its images that are accounted for nowhere else"),
+    ),
+    _table(
+        "release_history",
+        "sample in another release of this home, earlier or later",
+        "release_id sample_id",
+        ("release_id!", TEXT, "release"),
+        ("sample_id!", U64, "sample"),
+        ("file!", TEXT, "file of the release that holds it"),
+        ("row!", U32, "row in that file's Parquet twin, from 0"),
+        ("with_image!", BOOL, "False where the address alone is in it"),
+        ("caption_kind!", TEXT, "which caption is its text"),
+    ),
+    _table(
+        "release_change",
+        "sample and way in which it differs between two builds that were compared",
+        "older newer change sample_id",
+        ("older!", TEXT, "build before"),
+        ("newer!", TEXT, "build after"),
+        ("sample_id!", U64, "sample"),
+        ("change!", TEXT, "added, removed, changed caption, changed license or changed delivery"),
+        ("stage", TEXT, "stage that dropped it, or let it through where it was dropped before"),
+        ("reason", TEXT, "why"),
+        ("before", TEXT, "caption, license or delivery before"),
+        ("after", TEXT, "caption, license or delivery after"),
+    ),
+    _table(
         "policy",
         "policy: the one in force, and those that ship with Winnow",
         "name",
@@ -674,6 +735,11 @@ _ALL = [
         ("ended_at!", TIME, "end"),
         ("status!", TEXT, "ok or failed"),
         ("reused!", BOOL, "True: the files were there already"),
+        (
+            "because",
+            TEXT,
+            "what differs from the run before that made the same: code, recipe keys, inputs, crawl file …; null where reused",
+        ),
         ledger=True,
     ),
     _table(
@@ -729,12 +795,27 @@ _ALL = [
         "takedown_id",
         ("takedown_id!", TEXT, "request"),
         ("received_at!", TIME, "when it came in"),
-        ("basis!", TEXT, "copyright, privacy, illegal_content, reservation_update …"),
-        ("selector_type!", TEXT, "url, url_prefix, host, image_sha256, phash, page_url, creator, record …"),
-        ("selector_hmac!", pa.binary(), "keyed hash of the selector"),
+        ("basis!", TEXT, "copyright, privacy, illegal_content, reservation_update or other"),
+        (
+            "selector_type",
+            TEXT,
+            "url, url_prefix, host, domain, page, image_sha256 …; null where it came as a list of several kinds",
+        ),
+        ("selector_hmac", pa.binary(), "keyed hash of the selector; null where it came as a list"),
         ("selector", TEXT, "the selector, where it may be kept"),
-        ("effective_at", TIME, "when it was carried out"),
-        ("status!", TEXT, "received, applied or refused"),
+        ("selectors!", U32, "how many selectors it has"),
+        ("mode!", TEXT, "subtract (rewrite the files that are touched) or rebuild"),
+        ("reach!", TEXT, "exact, twins or duplicates"),
+        ("status!", TEXT, "received or applied"),
+        ("effective_at", TIME, "when the release without the samples was there"),
+        ("release_id", TEXT, "that release; null where no release had any of them"),
+        ("samples", U32, "samples of the release before it that went"),
+        ("files_rewritten", U32, "files of the release before it that were written anew or left out"),
+        (
+            "residue",
+            U32,
+            "samples of the new release that a selector still names: 0, or it would not have been published",
+        ),
         ledger=True,
     ),
     _table(
@@ -742,10 +823,18 @@ _ALL = [
         "sample that a takedown reaches",
         "takedown_id sample_id",
         ("takedown_id!", TEXT, "request"),
+        ("build_id!", TEXT, "build that was looked through"),
         ("sample_id!", U64, "sample"),
-        ("match!", TEXT, "exact, twin, duplicate, phash, page or domain"),
-        ("distance", F32, "distance, where the match has one"),
-        ledger=True,
+        (
+            "match!",
+            TEXT,
+            "exact, twin, duplicate, phash, prefix, page, domain, creator, or padding: a neutral sample beside them",
+        ),
+        (
+            "distance",
+            F32,
+            "distance, where the match has one: bits of perceptual hashes, cosine distance of duplicates",
+        ),
     ),
     _table(
         "fetch",
@@ -768,6 +857,42 @@ _ALL = [
         ("bytes", U64, "size of the body as received"),
         ("sha256", SHA256, "hash of the body as received"),
         ("record_id", U64, "record that holds the answer; null if there is none"),
+    ),
+    _table(
+        "selector",
+        "thing that a takedown or a removal list names",
+        "list kind value hmac",
+        ("list!", TEXT, "removal list of the recipe, or takedown_id"),
+        (
+            "kind!",
+            TEXT,
+            "url, url_prefix, host, domain, page, image_sha256, image_md5, phash, creator, record or sample",
+        ),
+        ("value", TEXT, "the value, in the form that is compared; null where it is sealed"),
+        ("hmac", pa.binary(), "HMAC-SHA256 of kind and value under the home's key; null where the value is open"),
+        ("length", U32, "url_prefix: characters that are compared"),
+        ("radius!", U8, "phash: bits that may differ"),
+        ("twins!", BOOL, "True: copies of the images that it names go as well, wherever they lie"),
+        internal=True,
+    ),
+    _table(
+        "removal_match",
+        "sample that a selector names itself, before copies are looked for",
+        "sample_id list",
+        ("list!", TEXT, "removal list of the recipe, or takedown_id"),
+        ("sample_id!", U64, "sample"),
+        ("match!", TEXT, "exact, prefix, domain, page, creator or phash"),
+        ("distance", F32, "bits that differ, of perceptual hashes"),
+        internal=True,
+    ),
+    _table(
+        "removal_image",
+        "image that a removal reaches, wherever it lies",
+        "sha256 list",
+        ("sha256!", SHA256, "hash of the image's bytes"),
+        ("phash", pa.binary(8), "its perceptual hash"),
+        ("list!", TEXT, "removal list of the recipe, or takedown_id"),
+        internal=True,
     ),
     _table(
         "eval_registry",

@@ -10,15 +10,18 @@ import pyarrow as pa
 from assets.release.manifest import verify_folder
 from assets.release.shards import ReleaseError
 
-EXPECTED = {True: "allow", False: "url_only"}
+EXPECTED = {True: ("allow",), False: ("url_only",)}
+WITHOUT_BYTES = {True: (), False: ("allow", "url_only")}
+"""Verdicts with which a sample may go with its image, and by its address: of a whole release, of one without bytes."""
 
 
-def released_samples_are_allowed(members: pa.Table, rights: pa.Table) -> tuple[bool, str]:
+def released_samples_are_allowed(members: pa.Table, rights: pa.Table, bytes_too: bool = True) -> tuple[bool, str]:
     """Every released sample is there once, has one rights row, is not reserved, and is released as its verdict says.
 
     Args:
         members: table `release_member` of one release.
         rights: table `rights` of all samples.
+        bytes_too: False for a release of addresses and captions alone.
     """
     listed = members.select(["sample_id", "with_image"]).to_pylist()
     times = Counter(row["sample_id"] for row in listed)
@@ -36,7 +39,7 @@ def released_samples_are_allowed(members: pa.Table, rights: pa.Table) -> tuple[b
         verdict, reservation = rows[0]
         if reservation == "reserved":
             return False, f"sample {sample} is released, but its rights are reserved"
-        if verdict != EXPECTED[row["with_image"]]:
+        if verdict not in (EXPECTED if bytes_too else WITHOUT_BYTES)[row["with_image"]]:
             how = "with its image" if row["with_image"] else "by its address"
             return False, f"sample {sample} is released {how}, but its verdict is {verdict}"
     return True, f"{len(listed)} released samples, each with one rights row that allows it"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +12,13 @@ import duckdb
 import pyarrow as pa
 
 from assets.provenance.tables import STAGES, TABLES
+from assets.rights.addresses import HOST_OF_URL, registrable_domain
 from assets.rights.combining import REASONS
 from assets.rights.policy import MODEL_REFUSALS
+from assets.rights.reservations import PROTOCOL_OF
 
 Rows = list[tuple[Any, ...]]
+Ask = Callable[[str], Rows]
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,17 @@ class Facts:
         credited: samples with a credit line.
         stated: every license of an image, of the words around it or of a caption in the release.
         not_adapted: term by which a text was not put to the language model, and samples.
+        caption_bytes: bytes of the captions in UTF-8.
+        periods: page or image, first and last day that one of the release was fetched (YYYY-MM-DD), records.
+        collections: source set, kind of its files, files, bytes.
+        domains: registrable domain of the page, samples, with image, bytes of all their images; largest first.
+        drops: stage, reason, samples that it dropped; in the order of stages, most samples first.
+        reservations: protocol, findings that reserve, set conditions, allow, are unclear.
+        honored: protocols that the policy in force honors.
+        agents_heard: agents whose rules it follows.
+        usages: usages whose reservation counts under it.
+        named: how removal lists and takedowns match, and samples of the crawl that they name so.
+        scorers: scorer, model, samples of the release it scored.
     """
 
     samples: int
@@ -67,9 +83,22 @@ class Facts:
     credited: int
     stated: list[str]
     not_adapted: Rows
+    caption_bytes: int
+    periods: Rows
+    collections: Rows
+    domains: Rows
+    drops: Rows
+    reservations: Rows
+    honored: list[str]
+    agents_heard: list[str]
+    usages: list[str]
+    named: Rows
+    scorers: Rows
 
 
-USED = ("shard", "decision", "rights", "caption", "agent", "policy")
+USED = (
+    "shard", "decision", "rights", "caption", "agent", "policy", "record", "sample", "reservation_evidence", "hit",
+)  # fmt: skip
 
 
 def gather(rows: pa.Table, tables: Mapping[str, pa.Table], threads: int = 2) -> Facts:
@@ -78,7 +107,8 @@ def gather(rows: pa.Table, tables: Mapping[str, pa.Table], threads: int = 2) -> 
     Args:
         rows: rows of the release, as `assemble` made them.
         tables: whole tables of USED by name; `decision` with the rows of all stages, the release's own too. A table
-            left out counts as empty.
+            left out counts as empty; of record only record_id and fetched_at are read, of sample only sample_id and
+            image_record_id.
         threads: threads of the counting.
     """
     with duckdb.connect(config={"threads": threads}) as connection:
@@ -95,6 +125,8 @@ def gather(rows: pa.Table, tables: Mapping[str, pa.Table], threads: int = 2) -> 
         obligations = ask("SELECT obligations, count(*) FROM released GROUP BY ALL ORDER BY ALL")
         funnel = ask(_FUNNEL)
         return Facts(
+            **_acquired(ask),
+            **_reserved(ask),
             samples=totals[0],
             with_image=totals[1],
             image_bytes=totals[2],
@@ -102,6 +134,7 @@ def gather(rows: pa.Table, tables: Mapping[str, pa.Table], threads: int = 2) -> 
             alt_missing=totals[4],
             mean_similarity=totals[5],
             credited=totals[6],
+            caption_bytes=totals[7],
             crawled=funnel[0][1] if funnel else 0,
             funnel=funnel,
             sources=ask(_SOURCES),
@@ -120,6 +153,47 @@ def gather(rows: pa.Table, tables: Mapping[str, pa.Table], threads: int = 2) -> 
         )
 
 
+def _acquired(ask: Ask) -> dict[str, Any]:
+    """Where and when the content was collected, and what was taken out of it or added to it."""
+    return {
+        "periods": ask(_PERIODS),
+        "collections": ask(_COLLECTIONS),
+        "domains": _domains(ask(_HOSTS)),
+        "drops": ask(_DROPS),
+        "named": ask("SELECT match, count(DISTINCT sample_id) AS n FROM hit GROUP BY ALL ORDER BY n DESC, match"),
+        "scorers": ask(_SCORERS),
+    }
+
+
+def _reserved(ask: Ask) -> dict[str, Any]:
+    """Opt-outs that were found, and those that the policy in force honors."""
+    found: Counter[tuple[str, str]] = Counter()
+    for rule, decision, findings in ask(
+        "SELECT rule, decision, count(*) FROM reservation_evidence GROUP BY ALL ORDER BY ALL"
+    ):
+        protocol = str(PROTOCOL_OF.get(rule) or PROTOCOL_OF.get(rule.removesuffix("_legacy"), rule))
+        found[protocol, decision] += findings
+    decisions = ("reserved", "conditional", "allowed", "unknown")
+    protocols = sorted({protocol for protocol, _ in found})
+    bodies = ask("SELECT body FROM policy WHERE in_force ORDER BY name LIMIT 1")
+    heard = json.loads(bodies[0][0])["reservations"] if bodies else {}
+    return {
+        "reservations": [(name, *(found[name, decision] for decision in decisions)) for name in protocols],
+        "honored": list(heard.get("honor", [])),
+        "agents_heard": list(heard.get("agents", [])),
+        "usages": list(heard.get("usage", [])),
+    }
+
+
+def _domains(hosts: Rows) -> Rows:
+    """Samples and bytes by registrable domain, largest first; what has none keeps its host."""
+    sums: dict[str, list[int]] = {}
+    for host, *counts in hosts:
+        domain = registrable_domain(host) or host if host else ""
+        sums[domain] = [before + more for before, more in zip(sums.get(domain, [0, 0, 0]), counts, strict=True)]
+    return sorted(((domain, *counts) for domain, counts in sums.items()), key=lambda row: (-row[3], row[0]))
+
+
 def _bits(counted: Rows) -> list[tuple[int, int]]:
     """Samples per obligation bit."""
     found: dict[int, int] = {}
@@ -132,7 +206,8 @@ def _bits(counted: Rows) -> list[tuple[int, int]]:
 
 _TOTALS = """SELECT count(*), count(*) FILTER (status = 'success'),
     coalesce(sum(image_bytes) FILTER (status = 'success'), 0)::BIGINT, count(DISTINCT cluster_id),
-    count(*) FILTER (alt IS NULL OR trim(alt) = ''), avg(TRY_CAST(similarity AS DECIMAL(9, 6))), count(attribution)
+    count(*) FILTER (alt IS NULL OR trim(alt) = ''), avg(TRY_CAST(similarity AS DECIMAL(9, 6))), count(attribution),
+    coalesce(sum(strlen(caption)), 0)::BIGINT
 FROM released"""
 _FUNNEL = """WITH counted AS (SELECT stage, kept, reason, count(*) AS n FROM decision GROUP BY ALL)
 SELECT stage, sum(n)::BIGINT, coalesce(sum(n) FILTER (kept), 0)::BIGINT, coalesce(sum(n) FILTER (NOT kept), 0)::BIGINT,
@@ -160,3 +235,17 @@ _NOT_ADAPTED = f"""SELECT reason, count(*) AS n FROM caption
 WHERE kind = 'fused' AND status = 'skipped' AND reason IN {(*REASONS, *MODEL_REFUSALS)} GROUP BY ALL ORDER BY n DESC, 1"""
 _FORMATS = """SELECT image_format, count(*) AS n FROM released
 WHERE status = 'success' GROUP BY ALL ORDER BY n DESC, 1"""
+_DAY = "strftime(make_timestamp(epoch_us({0}(fetched_at))), '%Y-%m-%d')"
+_PERIODS = f"""SELECT kind, {_DAY.format("min")}, {_DAY.format("max")}, count(*) FROM (
+    SELECT 'page' AS kind, page_record_id AS record_id FROM released
+    UNION SELECT 'image', image_record_id FROM sample SEMI JOIN released USING (sample_id)
+) JOIN record USING (record_id) WHERE fetched_at IS NOT NULL GROUP BY kind ORDER BY kind DESC"""
+_COLLECTIONS = """SELECT source, kind, count(DISTINCT uri), coalesce(sum(bytes), 0)::BIGINT
+FROM (SELECT DISTINCT source, kind, uri, bytes FROM shard) GROUP BY ALL ORDER BY source, kind"""
+_HOSTS = f"""SELECT lower(regexp_extract(coalesce(page_url, url), '{HOST_OF_URL.replace("'", "''")}', 1)) AS host, count(*),
+    count(*) FILTER (status = 'success'), coalesce(sum(image_bytes), 0)::BIGINT
+FROM released GROUP BY ALL ORDER BY host"""
+_DROPS = """SELECT stage, coalesce(reason, ''), count(*) AS n FROM decision JOIN stage_order USING (stage)
+WHERE NOT kept GROUP BY stage, position, reason ORDER BY position, n DESC, reason"""
+_SCORERS = """SELECT score.scorer, score.model, count(*) FROM (SELECT unnest(scores) AS score FROM released)
+GROUP BY ALL ORDER BY ALL"""

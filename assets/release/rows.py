@@ -17,12 +17,16 @@ from assets.release.attribution import ATTRIBUTED, LICENSE_ADDRESSES, credit_lin
 
 TEXT, U32, U64, F32 = pa.string(), pa.uint32(), pa.uint64(), pa.float32()
 SCORE = pa.struct([("scorer", TEXT), ("model", TEXT), ("value", F32)])
+TARGET = pa.struct([("target", TEXT), ("kind", TEXT), ("model", TEXT), ("text", TEXT)])
 
 COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "url": (TEXT, "address of the image"),
     "caption": (TEXT, "the text of the pair; also in KEY.txt"),
     "key": (TEXT, "name of the sample's members in the tar: sample_id as 20 digits"),
-    "status": (TEXT, "success: the bytes are in the tar of the same name; url_only: rights allow the address only"),
+    "status": (
+        TEXT,
+        "success: the bytes are in the tar of the same name; url_only: rights, or the release's profile, allow the address only",
+    ),
     "error_message": (TEXT, "always null; kept for readers of img2dataset's layout"),
     "width": (U32, "pixels, upright"),
     "height": (U32, "pixels, upright"),
@@ -47,6 +51,10 @@ COLUMNS: dict[str, tuple[pa.DataType, str]] = {
         "which of them `caption` is: alt, synthetic-short, synthetic-dense, synthetic-dense+ or fused",
     ),
     "caption_model": (TEXT, "model that wrote `caption`; null for alt"),
+    "targets": (
+        pa.list_(TARGET),
+        "the text for each training target of the recipe (clip, mllm, diffusion …), with its kind and the model that wrote it",
+    ),
     "image_license": (TEXT, "SPDX id or expression; NONE where the page states none"),
     "license_url": (TEXT, "the license's own address; of an expression those of all its licenses"),
     "text_license": (TEXT, "license of the words around the image"),
@@ -84,7 +92,7 @@ HIDDEN = {"file": TEXT, "member": TEXT}
 """Where the bytes lie in the lake; needed to write a release, never part of it."""
 
 NEEDED = ("sample", "image", "rights", "caption", "license")
-USED = ("score", "attribution", "cluster_member")
+USED = ("score", "attribution", "cluster_member", "caption_target")
 """Tables that add columns where they are given."""
 SIMILARITY = "image_text_similarity"
 RELEASABLE = ("allow", "url_only")
@@ -103,12 +111,15 @@ class Assembled:
     decision: pa.Table
 
 
-def assemble(candidates: Sequence[int] | np.ndarray, tables: Mapping[str, pa.Table], threads: int = 2) -> Assembled:
+def assemble(
+    candidates: Sequence[int] | np.ndarray, tables: Mapping[str, pa.Table], threads: int = 2, bytes_too: bool = True
+) -> Assembled:
     """Join the rows of a release for the samples that came in.
 
     Args:
         candidates: ids of the samples that the stage before kept.
         tables: tables of NEEDED and, where there, of USED, by name, whole or of the shards concerned.
+        bytes_too: False for a release of addresses and captions alone: no sample goes with its image.
         threads: threads of the join.
 
     Raises ValueError where a table is missing, or a candidate is unknown or has two rights rows or two chosen captions.
@@ -127,9 +138,9 @@ def assemble(candidates: Sequence[int] | np.ndarray, tables: Mapping[str, pa.Tab
             f"{len(ids)} candidates became {joined.num_rows} rows: "
             "each needs one row in sample, and at most one in rights and one chosen caption"
         )
-    reasons = [_refusal(row) for row in joined.select(_DECIDING).to_pylist()]
+    reasons = [_refusal(row, bytes_too) for row in joined.select(_DECIDING).to_pylist()]
     kept = np.array([reason is None for reason in reasons], dtype=bool)
-    rows = _complete(joined.filter(pa.array(kept)))
+    rows = _complete(joined.filter(pa.array(kept)), bytes_too)
     return Assembled(rows, decision_table("release", ids, kept, reasons))
 
 
@@ -141,7 +152,7 @@ def uid(image_sha256: str, text: str | None) -> str:
 _DECIDING = ["verdict", "reservation", "caption", "url", "sha256", "member"]
 
 
-def _refusal(row: dict[str, str | None]) -> str | None:
+def _refusal(row: dict[str, str | None], bytes_too: bool) -> str | None:
     """Why a candidate stays out; None where it goes out. Earlier stages should have seen to the first three."""
     if row["verdict"] is None:
         return "no_rights"
@@ -153,23 +164,28 @@ def _refusal(row: dict[str, str | None]) -> str | None:
         return "no_caption"
     if row["sha256"] is None or row["member"] is None:
         return "no_image"
-    if row["verdict"] == "url_only" and not (row["url"] or "").lower().startswith(("http://", "https://")):
+    by_address = row["verdict"] == "url_only" or not bytes_too
+    if by_address and not (row["url"] or "").lower().startswith(("http://", "https://")):
         return "no_address"
     return None
 
 
-def _complete(rows: pa.Table) -> pa.Table:
+def _complete(rows: pa.Table, bytes_too: bool) -> pa.Table:
     """The kept rows in the release's columns and types, with key, uid, status and credit line."""
     listed = rows.select([*_MADE_FROM, *_CREDITED]).to_pylist()
     made = {
         "key": [f"{row['sample_id']:020d}" for row in listed],
         "uid": [uid(row["sha256"], row["source_text"]) for row in listed],
-        "status": ["success" if row["verdict"] == "allow" else "url_only" for row in listed],
+        "status": ["success" if row["verdict"] == "allow" and bytes_too else "url_only" for row in listed],
         "attribution": [credit_line(row) if row["attribution_needed"] else None for row in listed],
         "error_message": [None] * len(listed),
     }
     for name in STEERABLE:
         made[name] = [None if text and is_injection(text) else text for text in rows.column(name).to_pylist()]
+    made["targets"] = [
+        [part for part in parts or () if part["kind"] != "alt" or not is_injection(part["text"])]
+        for parts in rows.column("targets").to_pylist()
+    ]
     kinds = {name: kind for name, (kind, _) in COLUMNS.items()} | HIDDEN
     columns = [
         pa.array(made[name], kind) if name in made else rows.column(name).cast(kind) for name, kind in kinds.items()
@@ -195,6 +211,13 @@ accepted AS (
         min(text) FILTER (kind = 'fused') AS fused
     FROM caption WHERE status = 'ok' AND selected GROUP BY sample_id
 ),
+targeted AS (
+    SELECT t.sample_id,
+        list({{'target': t.target, 'kind': t.kind, 'model': t.model, 'text': c.text}} ORDER BY t.target) AS targets
+    FROM caption_target t SEMI JOIN candidate USING (sample_id)
+    JOIN caption c ON c.sample_id = t.sample_id AND c.kind = t.kind AND c.selected AND c.status = 'ok'
+    GROUP BY t.sample_id
+),
 scored AS (
     SELECT sample_id,
         min(value) FILTER (scorer = '{SIMILARITY}') AS similarity,
@@ -213,7 +236,7 @@ SELECT
     lower(hex(i.sha256)) AS sha256, lower(hex(i.stored_sha256)) AS stored_sha256,
     i.stored_format AS image_format, i.stored_bytes AS image_bytes, i.file, i.member,
     c.text AS caption, c.kind AS caption_kind, c.model AS caption_model,
-    w.synthetic, w.synthetic_dense, w.synthetic_dense_plus, w.fused,
+    w.synthetic, w.synthetic_dense, w.synthetic_dense_plus, w.fused, g.targets,
     r.image_license, r.text_license, c.license AS caption_license, c.model_license AS caption_model_license,
     c.output_terms AS caption_terms, (r.obligations | coalesce(c.obligations, 0))::USMALLINT AS obligations,
     r.verdict, r.reservation,
@@ -228,6 +251,7 @@ LEFT JOIN addressed l ON l.expression = r.image_license
 LEFT JOIN addressed tl ON tl.expression = r.text_license
 LEFT JOIN chosen c ON c.sample_id = s.sample_id
 LEFT JOIN accepted w ON w.sample_id = s.sample_id
+LEFT JOIN targeted g ON g.sample_id = s.sample_id
 LEFT JOIN scored v ON v.sample_id = s.sample_id
 LEFT JOIN attributed a ON a.sample_id = s.sample_id
 LEFT JOIN cluster_member m ON m.sample_id = s.sample_id

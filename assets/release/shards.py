@@ -36,6 +36,10 @@ EXTENSIONS = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "WEBP": "webp", "GIF": 
 """Extension by real format; other formats take their name in lower case."""
 
 
+IDS = "ids.npy"
+"""The list of ids."""
+
+
 class ReleaseError(Exception):
     """A release could not be written, or what was written does not read back; the message says what and where."""
 
@@ -93,9 +97,9 @@ def write_release(rows: pa.Table, read_image_bytes: ReadImages, folder: Path, se
         for number, start in enumerate(range(0, part.num_rows, settings.samples_per_shard)):
             shard = part.slice(start, settings.samples_per_shard)
             name = f"{number:05d}" if with_image else f"urls-{number:05d}"
-            files += _write_shard(shard, read_image_bytes if with_image else None, folder, name)
+            files += write_shard(shard, read_image_bytes if with_image else None, folder, name)
             members += _members(shard, settings.release_id, f"{name}.{'tar' if with_image else 'parquet'}", with_image)
-    files.append(_write_ids(rows.column("uid").to_pylist(), folder / "ids.npy"))
+    files.append(write_ids(id_pairs(rows.column("uid").to_pylist()), folder / IDS))
     schema = {"release_id": pa.string(), "sample_id": pa.uint64(), "file": pa.string(), "row": pa.uint32()}
     schema |= {"with_image": pa.bool_(), "caption_kind": pa.string()}
     table = pa.Table.from_pylist(sorted(members, key=lambda row: row["sample_id"]), pa.schema(list(schema.items())))
@@ -127,8 +131,15 @@ def read_shard(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
             yield key, {extension: data for _, extension, data in group}
 
 
-def _write_shard(shard: pa.Table, read_image_bytes: ReadImages | None, folder: Path, name: str) -> list[ReleaseFile]:
-    """A Parquet file, with the tar of the same name where there are images; both are read back."""
+def write_shard(shard: pa.Table, read_image_bytes: ReadImages | None, folder: Path, name: str) -> list[ReleaseFile]:
+    """A Parquet file, with the tar of the same name where there are images; both are read back.
+
+    Args:
+        shard: rows of `assemble`, sorted by sample_id.
+        read_image_bytes: gives images by tar and members; None for rows without bytes.
+        folder: where the files go.
+        name: their name without extension.
+    """
     side, tar = folder / f"{name}.parquet", folder / f"{name}.tar"
     public = shard.drop_columns(list(HIDDEN))
     pq.write_table(public.replace_schema_metadata(None), side, compression="zstd")
@@ -210,8 +221,8 @@ def _members(shard: pa.Table, release_id: str, file: str, with_image: bool) -> l
     return [{**place, "row": number, **row} for number, row in enumerate(listed)]
 
 
-def _write_ids(uids: Sequence[str], path: Path) -> ReleaseFile:
-    pairs = id_pairs(uids)
+def write_ids(pairs: np.ndarray, path: Path) -> ReleaseFile:
+    """A file of sorted id pairs, read back."""
     np.save(path, pairs, allow_pickle=False)
     if not np.array_equal(np.load(path, allow_pickle=False), pairs):
         raise ReleaseError(f"{path}: what was written could not be read back; check the disk and run again")

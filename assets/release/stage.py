@@ -9,13 +9,11 @@ from upath import UPath
 
 from assets.dedup.report import decided, dedup_pictures
 from assets.embeddings.stage import image_reader
-from assets.provenance.decisions import kept_ids
+from assets.provenance.decisions import funnel_counts, kept_ids
+from assets.provenance.tables import TABLES
 from assets.prune.report import chosen_concepts, concept_pictures, concept_sheet, sheet_png
-from assets.release.attribution import attribution_csv
-from assets.release.card import card_html, figure_files, readme
 from assets.release.checks import release_reads_back, released_samples_are_allowed
-from assets.release.facts import Facts, gather
-from assets.release.manifest import finish_release
+from assets.release.papers import Papers, write_papers
 from assets.release.rows import assemble
 from assets.release.shards import ReleaseSettings, write_release
 from orchestration import plots
@@ -24,7 +22,18 @@ from orchestration.recipe import Recipe
 from orchestration.stages import check, stage
 from resources.lake import local_path
 
-DECIDING = ("crawl", "rights", "pool", "embeddings", "agreement", "dedup", "diversify", "selection", "captions")
+DECIDING = (
+    "crawl",
+    "rights",
+    "removals",
+    "pool",
+    "embeddings",
+    "agreement",
+    "dedup",
+    "diversify",
+    "selection",
+    "captions",
+)
 
 WEAK_ENCODER = (
     "Vectors come from the embedded encoder, whose projection was trained on 2,867 drawings: its image-text score orders"
@@ -74,9 +83,13 @@ def _show(build: Build) -> dict[str, str]:
     tables=["release_member", "decision"],
     reads=[
         "shards",
+        "candidates",
+        "fetch",
         "crawl",
         "evidence",
+        "site_evidence",
         "rights",
+        "removals",
         "licenses",
         "scores",
         "pool",
@@ -88,13 +101,13 @@ def _show(build: Build) -> dict[str, str]:
         "concepts",
         "selection",
         "captions",
+        "caption_targets",
         "agents",
     ],  # fmt: skip
     section=_section,
     code=[
         "assets.release.shards",
-        "assets.release.card",
-        "assets.release.manifest",
+        "assets.release.papers",
         "assets.release.rows",
         "assets.prune.report",
         "assets.dedup.report",
@@ -120,6 +133,12 @@ def release(work: Work) -> Mapping[str, pa.Table]:
         "rights": work.read("rights", "rights"),
         "license": work.read("licenses", "license"),
         "policy": work.read("licenses", "policy"),
+        "record": pa.concat_tables([work.read(step, "record", ["record_id", "fetched_at"]) for step in ("candidates", "fetch")]),
+        "reservation_evidence": pa.concat_tables(
+            [work.read(step, "reservation_evidence") for step in ("evidence", "site_evidence")]
+        ),
+        # Which lists name a sample is no input: decisions say that it went, and readers know removals by them.
+        "hit": TABLES["hit"].empty(),
         "caption": work.read("captions", "caption"),
         "score": pa.concat_tables([work.read(step, "score") for step in ("scores", "pool", "embeddings")]),
         "attribution": work.read("evidence", "attribution"),
@@ -127,28 +146,34 @@ def release(work: Work) -> Mapping[str, pa.Table]:
         "agent": work.read("agents"),
         "shard": work.read("shards"),
     }
-    assembled = assemble(kept_ids(work.read("captions", "decision")), tables)
+    tables["caption_target"] = work.read("caption_targets")
+    full = work.config["profile"] == "full"
+    assembled = assemble(kept_ids(work.read("captions", "decision")), tables, bytes_too=full)
     earlier = [work.read(step, "decision") for step in DECIDING]
     tables["decision"] = pa.concat_tables([*earlier, assembled.decision])
-    facts = gather(assembled.rows, tables)
-    notes = _notes(work)
-    pictures = dict(_pictures(work, facts, assembled.rows))
+    papers = Papers(_notes(work), dict(_pictures(work, tables["decision"], assembled.rows)), steps_behind(work))
     with work.build.lake.new_folder(folder) as partial:
         written = write_release(assembled.rows, image_reader(work), local_path(partial), settings)
-        documents: dict[str, str | bytes] = {
-            "README.md": readme(facts, settings, written.files, notes, pictures),
-            "card.html": card_html(facts, settings, written.files, notes, pictures),
-            "ATTRIBUTION.csv": attribution_csv(assembled.rows, written.members),
-            **figure_files(pictures),
-        }
-        finish_release(local_path(partial), written.files, documents, settings)
+        write_papers(
+            local_path(partial), assembled.rows, written.files, written.members, tables.__getitem__, settings, papers
+        )
     return {"release_member": written.members, "decision": assembled.decision}
 
 
-def _pictures(work: Work, facts: Facts, rows: pa.Table) -> Iterator[tuple[str, bytes]]:
+def steps_behind(work: Work) -> list[tuple[str, str]]:
+    """Name and code version of every step that the release comes from, in the order of the steps."""
+    build, waiting, found = work.build, [work.step.name], set()
+    while waiting:
+        step = build.steps[waiting.pop()]
+        found.add(step.name)
+        waiting += [name for name in step.inputs(build.config(step)) if name not in found]
+    return [(name, step.code_version()) for name, step in build.steps.items() if name in found]
+
+
+def _pictures(work: Work, decision: pa.Table, rows: pa.Table) -> Iterator[tuple[str, bytes]]:
     """Pictures of the card: the funnel, concepts and quotas, near-duplicates; samples only as rights allow."""
     credited = set(rows["sample_id"].to_pylist())
-    yield "Funnel", plots.funnel(*[[row[i] for row in facts.funnel] for i in (0, 2, 3)])
+    yield "Funnel", plots.funnel(*funnel_counts([decision.select(["stage", "kept"])]))
     cluster = work.read("concepts", "cluster")
     yield from concept_pictures(cluster).items()
     yield "kept and dropped", sheet_png(concept_sheet(work.build, chosen_concepts(cluster), credited=credited))
@@ -172,7 +197,8 @@ def _notes(work: Work) -> list[str]:
 @check(release, "one_rights_row_per_released_sample")
 def one_rights_row_per_released_sample(build: Build) -> tuple[bool, str]:
     """Every released sample has exactly one rights row, is not reserved, and is released as its verdict says."""
-    return released_samples_are_allowed(build.read("release", "release_member"), build.read("rights", "rights"))
+    members, rights = build.read("release", "release_member"), build.read("rights", "rights")
+    return released_samples_are_allowed(members, rights, build.recipe.release.profile == "full")
 
 
 @check(release, "release_reads_back")

@@ -5,27 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from assets.crawl.stage import MIB, records, segment_files
-from assets.provenance.decisions import kept_ids
+from assets.provenance.decisions import decision_table, kept_ids
 from assets.provenance.tables import TABLES
 from assets.rights.agents import agent_names
 from assets.rights.confusion import TruthError, agreement, confusion, read_truth
 from assets.rights.evidence import Sources, collect_evidence
 from assets.rights.licenses import license_table
 from assets.rights.policy import Policy, load_policy, policy_table
+from assets.rights.removal_lists import read_removal_list
+from assets.rights.removals import RemovalError, hits, matches, removed, selector_table, struck_images
 from assets.rights.sites import origins_of, read_site_files, site_files, terms_named
 from assets.rights.sites import site_evidence as find_site_evidence
 from assets.rights.twins import twins as find_twins
 from assets.rights.verdict import final_rights, occurrences
 from assets.rights.verify import verify_sample
-from orchestration import plots
+from orchestration import plots, takedowns
 from orchestration.plan import Build, Work
 from orchestration.recipe import Recipe
-from orchestration.stages import check, done_shards, stage
+from orchestration.stages import check, done_shards, read_done, stage
 from orchestration.verifying import shard_findings
 from resources.lake import hash_file, local_path
 
@@ -178,6 +181,117 @@ def rights(work: Work) -> Mapping[str, pa.Table]:
     policy = Policy.model_validate(work.config["policy"])
     table, decision = final_rights(work.read("occurrence"), hashes(work), work.read("twins"), policy)
     return {"rights": table, "decision": decision}
+
+
+def _removal_section(recipe: Recipe) -> object:
+    return recipe.removals.model_dump(include={"lists", "twins"})
+
+
+def _named_now(build: Build, section: dict[str, Any]) -> dict[str, Any]:
+    """Lists by their bytes, and the home's takedowns: a new one of either is a new input."""
+    lists = []
+    for uri in section["lists"]:
+        path = build.recipe.locate(uri)
+        if not path.exists():
+            raise RemovalError(f"{uri}: no such removal list; correct removals.lists in {build.recipe.path}")
+        lists.append([uri, hash_file(path)])
+    return {"lists": lists, "twins": section["twins"], "takedowns": takedowns.tombstones(build.lake)}
+
+
+@stage(
+    group="rights",
+    tables=["selector"],
+    section=_removal_section,
+    resolve=_named_now,
+    code=["assets.rights.removal_lists"],
+)
+def removal_list(work: Work) -> Mapping[str, pa.Table]:
+    """What takedowns and removal lists name: addresses, hosts, hashes, creators; those of takedowns are sealed."""
+    config, lake = work.config, work.build.lake
+    asked = [takedowns.selectors(lake, [name for name, _ in config["takedowns"]])]
+    for uri, _ in config["lists"]:
+        rows = read_removal_list(local_path(work.build.recipe.locate(uri)), uri)
+        asked.append(selector_table(f"list:{uri}", rows, config["twins"]))
+    return {"selector": pa.concat_tables(asked)}
+
+
+@stage(
+    group="rights",
+    tables=["removal_match"],
+    reads=["crawl", "evidence", "removal_list"],
+    section=_nothing,
+    code=["assets.rights.removals"],
+    libraries=["duckdb"],
+    per_shard=True,
+)
+def removal_matches(work: Work) -> Mapping[str, pa.Table]:
+    """Samples that takedowns and removal lists name themselves."""
+    selectors = work.read("removal_list")
+    if selectors.num_rows == 0:
+        return {"removal_match": TABLES["removal_match"].empty()}
+    tables = {name: work.read("crawl", name) for name in ("sample", "image")}
+    tables["attribution"] = work.read("evidence", "attribution")
+    return {"removal_match": matches(selectors, tables, takedowns.secret(work.build.lake))}
+
+
+@stage(
+    group="rights",
+    tables=["removal_image"],
+    reads=["crawl", "removal_list", "removal_matches"],
+    section=_nothing,
+    code=["assets.rights.removals"],
+    libraries=["duckdb"],
+)
+def removal_images(work: Work) -> Mapping[str, pa.Table]:
+    """Images of those samples, over all shards: their copies go as well, wherever they lie."""
+    selectors = work.read("removal_list", columns=["list", "twins"])
+    reaching = selectors.filter(selectors["twins"])["list"].unique().to_pylist()
+    found = [TABLES["removal_image"].empty()]
+    for part in (work.of(shard) for shard in work.shards if reaching):
+        named = part.read("removal_matches")
+        if named.num_rows:
+            found.append(struck_images(named, part.read("crawl", "sample"), part.read("crawl", "image"), reaching))
+    return {"removal_image": pa.concat_tables(found)}
+
+
+def _radius(recipe: Recipe) -> object:
+    return recipe.removals.phash_radius
+
+
+def _show_removals(build: Build) -> dict[str, str]:
+    rows = (
+        read_done(build, "removals", "hit", ["list", "match"])
+        .group_by(["list", "match"])
+        .aggregate([([], "count_all")])
+    )
+    listed = sorted((row["list"], row["match"], row["count_all"]) for row in rows.to_pylist())
+    if not listed:
+        return {"removals": "No takedown and no removal list reaches a sample."}
+    lines = [f"| {name} | {match} | {count} |" for name, match, count in listed[:50]]
+    return {"removals": "\n".join(["| list or takedown | match | samples |", "| --- | --- | --- |", *lines])}
+
+
+@stage(
+    group="rights",
+    tables=["decision", "hit"],
+    reads=["crawl", "rights", "removal_matches", "removal_images"],
+    section=_radius,
+    code=["assets.rights.removals"],
+    libraries=["duckdb"],
+    per_shard=True,
+    show=_show_removals,
+    # A takedown recomputes what it reaches, and not the world: whoever reads this looks at the decisions alone.
+    by_content=["decision"],
+)
+def removals(work: Work) -> Mapping[str, pa.Table]:
+    """What takedowns and removal lists take out, copies of the same image included, before any vector is made."""
+    came_in = kept_ids(work.read("rights", "decision"))
+    named, struck = work.read("removal_matches"), work.read("removal_images")
+    if named.num_rows + struck.num_rows == 0:
+        everything = decision_table("removals", came_in, np.ones(len(came_in), bool), [None] * len(came_in))
+        return {"decision": everything, "hit": TABLES["hit"].empty()}
+    found = hits(named, struck, work.read("crawl", "sample"), work.read("crawl", "image"), work.config)
+    return {"decision": removed(came_in, found, takedowns.PREFIX), "hit": found}
 
 
 @stage(

@@ -107,7 +107,8 @@ IMAGES = {
 
 def image(image_id, member):
     data = BYTES[member]
-    row = {"image_id": image_id, "shard_id": image_id >> 32, "sha256": sha(data), "phash": data[:1] * 8}
+    row = {"image_id": image_id, "shard_id": image_id >> 32, "sha256": sha(data), "md5": hashlib.md5(data).digest(),
+           "phash": data[:1] * 8}  # fmt: skip
     size = {"width": 300, "height": 200, "format": FORMATS[member.partition(".")[2]], "bytes": len(data), "frames": 1}
     stored = {f"stored_{name}": {**row, **size}[name] for name in ("sha256", "bytes", "format", "width", "height")}
     return {**row, **size, **stored, "file": TARS[image_id >> 32], "member": member}

@@ -1,0 +1,78 @@
+"""Takedowns of a home: what was asked to be taken out, sealed, and what became of it.
+
+    takedowns/key                        secret that selectors are sealed with; made at the first takedown
+    takedowns/<id>/request.json          basis, mode, reach, when it came in
+    takedowns/<id>/selectors.parquet     table `selector`, sealed: what was asked for, and the images it reached
+    takedowns/<id>/hits.parquet          table `takedown_hit`
+    takedowns/<id>/applied.json          release, what was rewritten, proof; written last
+
+Nothing here is ever changed: these are the tombstones that keep future builds clean.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from typing import Any
+
+import pyarrow as pa
+from upath import UPath
+
+from assets.provenance.tables import TABLES
+from resources.lake import Lake, hash_file
+
+PREFIX = "takedown-"
+"""What ids of takedowns start with; names of removal lists never do."""
+
+
+def folder(lake: Lake, takedown_id: str | None = None) -> UPath:
+    """Where takedowns lie, or one of them."""
+    return lake.home / "takedowns" / takedown_id if takedown_id else lake.home / "takedowns"
+
+
+def ids(lake: Lake) -> list[str]:
+    """Takedowns of a home whose selectors are written, oldest first."""
+    found = folder(lake)
+    if not found.exists():
+        return []
+    return sorted(path.name for path in found.iterdir() if (path / "selectors.parquet").exists())
+
+
+def secret(lake: Lake, make: bool = False) -> bytes | None:
+    """The key that selectors are sealed with; None where there is none and none is to be made."""
+    path = folder(lake) / "key"
+    if not path.exists():
+        if not make:
+            return None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with lake.new_file(path) as partial:
+            partial.write_bytes(secrets.token_bytes(32))
+            os.chmod(str(partial), 0o600)
+    return bytes(path.read_bytes())
+
+
+def tombstones(lake: Lake) -> list[list[str]]:
+    """Id of every takedown with the hash of its selectors: what a build's removals follow from."""
+    return [[name, hash_file(folder(lake, name) / "selectors.parquet")] for name in ids(lake)]
+
+
+def selectors(lake: Lake, names: list[str]) -> pa.Table:
+    """Table `selector` of some takedowns."""
+    if not names:
+        return TABLES["selector"].empty()
+    return lake.read_table([folder(lake, name) / "selectors.parquet" for name in names])
+
+
+def documents(lake: Lake) -> list[dict[str, Any]]:
+    """Request of every takedown, with what became of it under `applied` (None while that is not known)."""
+    found = []
+    for name in ids(lake):
+        applied = folder(lake, name) / "applied.json"
+        request = lake.read_document(folder(lake, name) / "request.json")
+        found.append({**request, "applied": lake.read_document(applied) if applied.exists() else None})
+    return found
+
+
+def hit_files(lake: Lake) -> list[UPath]:
+    """Files of table `takedown_hit`."""
+    return [folder(lake, name) / "hits.parquet" for name in ids(lake)]

@@ -1,0 +1,91 @@
+"""`winnow takedown`: from what a person typed to a report in lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from assets.rights.removal_lists import read_removal_list
+from assets.rights.removals import RemovalError, rows_of, selector
+from orchestration.manifest import Manifest
+from orchestration.removing import Report, Request, apply_takedown, look, pending, request_takedown
+from resources.lake import Lake
+
+Prepare = Callable[[str | None, str], None]
+
+
+def run(
+    home: str,
+    kind: str | None,
+    value: str | None,
+    list_file: str | None,
+    basis: str,
+    mode: str,
+    reach: str,
+    padding: int | None,
+    keep_selector: bool,
+    dry_run: bool,
+    recipe: str | None,
+    prepare: Prepare,
+) -> Iterator[str]:
+    """Carry takedowns through, unfinished ones first; lines that say what was reached and done."""
+    lake = Lake(home)
+    selectors = _asked(kind, value, list_file)
+    if selectors is not None and dry_run:
+        yield from told(look(lake, Request(selectors, basis, mode, reach, padding)), "would take out")
+        return
+
+    def build(name: str) -> Manifest | None:
+        from orchestration.build import run_build
+        from orchestration.recipe import load_recipe
+
+        if load_recipe(recipe).name != name:
+            return None
+        prepare(recipe, home)
+        return run_build(recipe, home, None, quiet=True)
+
+    with lake.alone("takedown"):
+        waiting = pending(lake)
+        if selectors is not None:
+            waiting.append(request_takedown(lake, Request(selectors, basis, mode, reach, padding, keep_selector)))
+        if not waiting:
+            raise RemovalError("no takedown is unfinished; give a kind and a value, or --list, to ask for one")
+        for takedown_id in waiting:
+            yield f"{takedown_id}: received"
+            yield from told(apply_takedown(lake, takedown_id, build), "took out")
+
+
+def _asked(kind: str | None, value: str | None, list_file: str | None) -> pa.Table | None:
+    if list_file is not None:
+        if kind is not None:
+            raise RemovalError("give a kind and a value, or --list, not both")
+        return read_removal_list(Path(list_file), list_file)
+    if kind is None:
+        return None
+    if value is None:
+        raise RemovalError(f"{kind} of what? give a value, as in: winnow takedown {kind} …")
+    return rows_of([selector(kind, value)])
+
+
+def told(report: Report, verb: str) -> Iterator[str]:
+    """A report in lines."""
+    if report.matches:
+        yield "reached: " + ", ".join(f"{count} {match}" for match, count in sorted(report.matches.items()))
+    for release, samples in report.released.items():
+        files = report.files.get(release)
+        where = f", {len(files)} files" if files is not None else ""
+        yield f"{verb} {samples} samples of {release}{where}"
+        if files:
+            yield "  " + ", ".join(files[:12]) + (f" and {len(files) - 12} more" if len(files) > 12 else "")
+    if not any(report.released.values()):
+        yield (
+            "no release that stands has any of it; later builds will not, either"
+            if report.takedown_id
+            else "no release has any of it"
+        )
+    for before, after in report.patches.items():
+        yield f"release {after} takes the place of {before}, which is withdrawn"
+    if report.seconds is not None:
+        yield f"residue: {report.residue}; {report.seconds:.1f} s from the request to the last release"
