@@ -36,6 +36,7 @@ class Bars:
 
     def __init__(self, console: Console) -> None:
         self.computed = self.reused = 0
+        self.reasons: Counter[tuple[str, str]] = Counter()
         self.bars = Progress(
             TextColumn("{task.fields[group]:>10} {task.description:<18}"),
             BarColumn(24),
@@ -54,6 +55,8 @@ class Bars:
         """One shard further."""
         self.computed += not outcome.reused
         self.reused += outcome.reused
+        if outcome.because:
+            self.reasons[outcome.step, outcome.because] += 1
         said = "reused" if outcome.reused else ""
         self.bars.update(self._tasks[outcome.step], advance=1, said=said)  # type: ignore[arg-type]
 
@@ -128,6 +131,8 @@ def run_build(recipe_path: str | None, home: str, select: str | None, quiet: boo
         print_funnel_so_far(build, console)
         raise BuildError(_failure(result))
     console.print(f"{bars.computed} computed, {bars.reused} reused")
+    if bars.reused and bars.computed:
+        print_reasons(bars, console)
     if select is not None:
         print_funnel_so_far(build, console)
     if not any(row["build_id"] == build.build_id for row in ledger.rows(build.lake, "build")):
@@ -135,6 +140,14 @@ def run_build(recipe_path: str | None, home: str, select: str | None, quiet: boo
     manifest = read_manifest(build.lake, build.build_id)
     print_funnel(build, console)
     return manifest
+
+
+def print_reasons(bars: Bars, console: Console) -> None:
+    """What was computed although an earlier build had made the like of it, and why."""
+    table = Table("computed", "files for", "because", title="what changed")
+    for (step, because), count in bars.reasons.items():
+        table.add_row(step, f"{count} shards" if STEPS[step].per_shard else "all shards at once", because)
+    console.print(table)
 
 
 def print_funnel(build: Build, console: Console) -> None:

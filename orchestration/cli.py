@@ -22,6 +22,7 @@ class Plain(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command; say what is wrong in plain words."""
+        from assets.release.shards import ReleaseError
         from assets.rights.confusion import TruthError
         from assets.rights.policy import PolicyError
         from assets.rights.removals import RemovalError
@@ -32,7 +33,16 @@ class Plain(click.Group):
 
         try:
             return super().invoke(ctx)
-        except (RecipeError, LakeError, BuildError, PolicyError, RemovalError, TruthError, EncoderError) as error:
+        except (
+            RecipeError,
+            LakeError,
+            BuildError,
+            PolicyError,
+            RemovalError,
+            ReleaseError,
+            TruthError,
+            EncoderError,
+        ) as error:
             raise click.ClickException(str(error)) from error
 
 
@@ -209,12 +219,13 @@ def what_if(policy: str, as_csv: bool, home: str) -> None:
 
 @main.command()
 @click.argument("sample_id", type=SAMPLE)
+@click.option("--prov", is_flag=True, help="As a PROV-JSON document.")
 @_home_option
-def explain(sample_id: int, home: str) -> None:
+def explain(sample_id: int, prov: bool, home: str) -> None:
     """Tell one sample's story: crawl file and offset, texts, license findings, every decision, captions, release."""
     from orchestration import asking
 
-    click.echo(asking.story(home, sample_id))
+    click.echo(asking.prov(home, sample_id) if prov else asking.story(home, sample_id))
 
 
 @main.command()
@@ -310,6 +321,26 @@ def diff(older: str, newer: str, as_csv: bool, home: str) -> None:
 
 
 @main.command()
+@click.argument("release")
+@click.argument("form", type=click.Choice(["text", "pairs", "wit", "metadata"]))
+@click.argument("out", type=click.Path(dir_okay=False))
+@_home_option
+def export(release: str, form: str, out: str, home: str) -> None:
+    """Write RELEASE (a folder, or a release's id) in another FORM to the file OUT.
+
+    \b
+    text      words of its documents, one row each (a release with release.documents: true)
+    pairs     pairs of pictures and texts of its documents
+    wit       the columns of Wikipedia's image-text set: reference, attribution and alt text of each picture (.tsv.gz)
+    metadata  addresses, ids and captions, no bytes
+    """
+    from assets.release.exports import export as write
+
+    folder = Path(release) if Path(release).is_dir() else Path(home) / "releases" / release
+    click.echo(f"{write(folder, form, Path(out))} rows: {out}")
+
+
+@main.command()
 @click.argument("kind", required=False)
 @click.argument("value", required=False)
 @click.option(
@@ -372,9 +403,9 @@ def takedown(
     Only files of the release that hold any of it are written anew. The selector is kept as a keyed hash, so the block list
     tells nobody what it blocks. Without KIND, takedowns that a killed process left unfinished are carried through.
     """
-    from orchestration import taking
+    from orchestration import requesting
 
-    for line in taking.run(
+    for line in requesting.run(
         home, kind, value, list_file, basis, mode, reach, padding, keep_selector, dry_run, recipe, _prepare
     ):
         click.echo(line)
@@ -383,12 +414,16 @@ def takedown(
 @main.command()
 @click.option("--yes", is_flag=True, help="Delete; without it, only say what would go.")
 @click.option("--keep", default=2, show_default=True, help="How many of the newest builds keep their files.")
+@click.option("--withdrawn", is_flag=True, help="Also the folders of releases that were withdrawn.")
 @_home_option
-def gc(yes: bool, keep: int, home: str) -> None:
-    """Delete lake files that none of the newest builds names. Releases and the ledger stay."""
+def gc(yes: bool, keep: int, withdrawn: bool, home: str) -> None:
+    """Delete what no manifest needs: lake files of builds that are not kept, and what killed runs left a day ago or more.
+
+    The newest builds are kept, and the build of every release that stands. Releases, takedowns and the ledger stay.
+    """
     from orchestration.gc import collect
 
-    for line in collect(home, keep, yes):
+    for line in collect(home, keep, yes, withdrawn):
         click.echo(line)
 
 

@@ -1,4 +1,4 @@
-"""Everything Dagster loads: the stages in the order the data flows, their checks, the job, schedule and sensor."""
+"""Everything Dagster loads: the stages in the order the data flows, their checks, the job, schedule and sensors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ defs = dg.Definitions(
     asset_checks=checks,
     jobs=[jobs.rebuild],
     schedules=[jobs.nightly(load_recipe())],
-    sensors=[jobs.new_shards],
+    sensors=[jobs.new_shards, jobs.new_removals, jobs.new_settings],
     resources={"winnow": stages.Winnow()},
     executor=dg.multiprocess_executor.configured(
         {

@@ -1,37 +1,113 @@
-"""Garbage collection: lake files that no recent build names."""
+"""Garbage collection: files of a home that no manifest needs."""
 
 from __future__ import annotations
 
 import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from upath import UPath
 
 from orchestration import ledger
-from orchestration.manifest import named_files, read_manifest
+from orchestration.manifest import find_manifest, named_files
+from orchestration.publishing import releases
 from resources.lake import Lake
 
+RECENT = 24 * 3600
+"""Seconds: what was touched later may belong to a build that runs now, or to one that was killed and goes on."""
 
-def collect(home: str, keep: int, delete: bool) -> list[str]:
-    """Lines that say what goes (or went): lake files that none of the `keep` newest builds names, and scratch folders.
 
-    A running build's files are not safe from it; run it when no build runs.
+@dataclass(frozen=True)
+class Garbage:
+    """Something that can go: a file or a folder, what it is, and its size in bytes."""
+
+    path: UPath
+    what: str
+    bytes: int
+
+
+def collect(home: str, keep: int, delete: bool, withdrawn: bool = False, recent: int = RECENT) -> list[str]:
+    """Lines that say what goes (or went), and how much it is.
+
+    Args:
+        home: the home.
+        keep: how many of the newest builds keep their files; the manifests of the others go, and so do files that none of
+            the kept ones needs. Builds of releases that stand keep theirs, whatever their age.
+        delete: False only says what would go.
+        withdrawn: also the folders of releases that were withdrawn.
+        recent: seconds for which leftovers of runs are left alone.
     """
     lake = Lake(home)
-    builds = list(dict.fromkeys(row["build_id"] for row in reversed(ledger.rows(lake, "build"))))[: max(keep, 0)]
-    named = {uri for build in builds for uri in named_files(read_manifest(lake, build))}
-    folder = lake.home / "lake"
-    found = sorted((path for path in folder.rglob("*") if path.is_file()), key=str) if folder.exists() else []
-    going = [path for path in found if lake.uri(path) not in named]
-    size = sum(path.stat().st_size for path in going)
-    # What a killed run left for its next one; a step that is done has none.
-    scratch = lake.home / "scratch"
-    unfinished = sorted(scratch.iterdir(), key=str) if scratch.exists() else []
-    lines = [f"{'deleted' if delete else 'would delete'} {lake.uri(path)}" for path in (*going, *unfinished)]
+    kept = kept_builds(lake, keep)
+    found = list(garbage(lake, kept, withdrawn, recent))
+    verb = "deleted" if delete else "would delete"
+    lines = [f"{verb} {lake.uri(item.path)}  ({item.what})" for item in found]
     if delete:
-        for path in going:
-            path.unlink()
-        for left in unfinished:
-            shutil.rmtree(str(left))
-    kept = ", ".join(builds) or "none"
-    lines.append(
-        f"{len(going)} files, {size / 1e6:.1f} MB {'deleted' if delete else 'to delete with --yes'}; builds kept: {kept}"
-    )
-    return lines
+        for item in found:
+            _delete(item.path)
+    size = sum(item.bytes for item in found)
+    done = "deleted" if delete else "to delete with --yes"
+    return [*lines, f"{len(found)} files, {size / 1e6:.1f} MB {done}; builds kept: {', '.join(kept) or 'none'}"]
+
+
+def kept_builds(lake: Lake, keep: int) -> list[str]:
+    """The newest builds, and those of releases that stand, newest first."""
+    newest = list(dict.fromkeys(row["build_id"] for row in reversed(ledger.rows(lake, "build"))))
+    standing = {row["build_id"] for row in releases(lake) if row["withdrawn_at"] is None}
+    current = {row["name"]: row["build_id"] for row in releases(lake) if row["withdrawn_at"] is None}
+    wanted = {*newest[: max(keep, 0)], *(current.values() if keep else ())} & {*newest, *standing}
+    return [build for build in newest if build in wanted]
+
+
+def garbage(lake: Lake, kept: Sequence[str], withdrawn: bool, recent: int) -> Iterator[Garbage]:
+    """What no kept build needs."""
+    manifests = [manifest for build in kept if (manifest := find_manifest(lake, build)) is not None]
+    named = {uri for manifest in manifests for uri in named_files(manifest)}
+    for path in _files(lake.home / "lake"):
+        leftover = path.name.startswith(".")
+        if leftover and _age(path) < recent:
+            continue
+        if lake.uri(path) not in named:
+            yield Garbage(path, "left by a killed run" if leftover else "no kept build needs it", path.stat().st_size)
+    for folder in _entries(lake.home / "builds"):
+        if folder.name not in kept:
+            yield Garbage(folder, "manifest of a build that is not kept", _size(folder))
+    for folder in _entries(lake.home / "scratch"):
+        if _age(folder) >= recent:
+            yield Garbage(folder, "work of a killed run", _size(folder))
+    yield from _release_folders(lake, withdrawn, recent)
+
+
+def _release_folders(lake: Lake, withdrawn: bool, recent: int) -> Iterator[Garbage]:
+    gone = {row["release_id"] for row in releases(lake) if row["withdrawn_at"] is not None}
+    for folder in _entries(lake.home / "releases"):
+        if folder.name.startswith("."):
+            if _age(folder) >= recent:
+                yield Garbage(folder, "left by a killed run", _size(folder))
+        elif withdrawn and folder.name in gone:
+            yield Garbage(folder, "release that was withdrawn", _size(folder))
+
+
+def _entries(folder: UPath) -> list[UPath]:
+    return sorted(folder.iterdir(), key=lambda path: path.name) if folder.exists() else []
+
+
+def _files(folder: UPath) -> list[UPath]:
+    return sorted((path for path in folder.rglob("*") if path.is_file()), key=str) if folder.exists() else []
+
+
+def _age(path: UPath) -> float:
+    return time.time() - float(path.stat().st_mtime)
+
+
+def _size(path: UPath) -> int:
+    return sum(file.stat().st_size for file in _files(path)) if path.is_dir() else int(path.stat().st_size)
+
+
+def _delete(path: UPath) -> None:
+    if path.is_dir():
+        shutil.rmtree(Path(str(path)))
+    else:
+        path.unlink()

@@ -23,21 +23,18 @@ def record_runs(build: Build, step: Step, outcomes: Sequence[Outcome], run_id: s
     """Write one document for what a run did of a step."""
     if not outcomes:
         return
-    build_id, before = build.build_id, Before(build.lake, step)
-    found = []
-    for outcome in outcomes:
-        parts = parts_of(build, step, outcome.shard)
-        because = None if outcome.reused else before.differs(outcome.partition, parts)
-        found.append(
-            {
-                **_run(build, build_id, step, outcome.shard, run_id, outcome.started_at, outcome.ended_at),
-                "status": "ok",
-                "reused": outcome.reused,
-                "because": because,
-                "parts": parts,
-                "files": [file.as_dict() for file in outcome.files],
-            }
-        )
+    build_id = build.build_id
+    found = [
+        {
+            **_run(build, build_id, step, outcome.shard, run_id, outcome.started_at, outcome.ended_at),
+            "status": "ok",
+            "reused": outcome.reused,
+            "because": outcome.because,
+            "parts": parts_of(build, step, outcome.shard),
+            "files": [file.as_dict() for file in outcome.files],
+        }
+        for outcome in outcomes
+    ]
     write(build.lake, "run", found, step.name)
 
 

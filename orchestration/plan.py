@@ -199,7 +199,7 @@ def _is_module(name: str) -> bool:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one step for one shard."""
+    """What became of one step for one shard; `because`: what differs from the run before, where it was computed."""
 
     step: str
     shard: Shard | None
@@ -210,6 +210,7 @@ class Outcome:
     started_at: datetime
     ended_at: datetime
     notes: Mapping[str, float | str] = field(default_factory=dict)
+    because: str | None = None
 
     @property
     def partition(self) -> str | None:

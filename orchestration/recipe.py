@@ -625,12 +625,38 @@ class Captions(Section):
                 raise ValueError(f"captions.fusion: {writer.model} has other terms than the captioner of that name")
 
 
+class Imprint(Section):
+    """Who publishes a release, and where: for the card, Croissant and the public summary."""
+
+    creator: str | None = Field(None, description="person or organization that made it")
+    publisher: str | None = Field(None, description="person or organization that publishes it, where that is another")
+    contact: str | None = Field(
+        None, description="address for questions, complaints and requests to take something out"
+    )
+    url: str | None = Field(None, description="where it is, or will be, published")
+    identifier: str | None = Field(None, description="persistent identifier, e.g. a DOI as an address")
+    published: str | None = Field(None, pattern=r"^\d{4}-\d{2}-\d{2}$", description="day of publication, YYYY-MM-DD")
+
+
+class NamedCrawler(Section):
+    """A crawler that brought crawl files, for the public summary."""
+
+    name: str = Field(description="name that hosts saw")
+    operator: str | None = Field(None, description="who runs it")
+    purpose: str = Field(description="what for, in a sentence")
+    behavior: str = Field(description="robots.txt, paywalls, logins, captchas, pace: in whole sentences")
+
+
 class Release(Section):
     """How a release is written."""
 
     name: Name = Field(description="name of the release")
     version: str = Field("0.1.0", pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$", description="version, as 1.2.3")
     samples_per_shard: int = Field(1000, ge=1, le=100_000, description="samples per WebDataset shard")
+    imprint: Imprint = Field(default_factory=lambda: Imprint(), description="who publishes it, and where")
+    crawlers: list[NamedCrawler] = Field(
+        default_factory=list, description="crawlers of the crawl files; the recipe's own fetcher is added"
+    )
     profile: Literal["full", "metadata"] = Field(
         "full", description="full: bytes where rights allow them; metadata: addresses, ids and captions, no bytes"
     )

@@ -21,13 +21,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from assets.provenance.tables import TABLES, conform
+from assets.release.card import History
 from assets.release.papers import papers_of, read_rows, write_papers
 from assets.release.patch import Patch, write_patch
 from assets.release.reach import REACHES, TABLES_READ, reached
 from assets.release.shards import ReleaseSettings
 from assets.rights.removals import RemovalError, Selector, matches, rows_of, seal, selector_table
 from orchestration import ledger, takedowns
-from orchestration.manifest import BuildError, Manifest, find_manifest, store_manifest
+from orchestration.manifest import BuildError, Manifest, find_manifest, read_manifest, store_manifest
 from orchestration.publishing import build_row, compare, enter_release, publish_database, releases
 from resources.lake import Lake, StoredFile, local_path, sha256_of
 
@@ -190,10 +191,14 @@ def apply_takedown(lake: Lake, takedown_id: str, build: Callable[[str], Manifest
                 f"{takedown_id}: release {name} still has {report.residue} samples that it names; see table hit"
             )
         _withdraw(lake, takedown_id, release["release_id"])
-    _withdraw_earlier(lake, takedown_id, hits)
+    changed = _withdraw_earlier(lake, takedown_id, hits) or last is not None
+    for release in releases(lake):
+        # What a call before this one had made, and was killed after.
+        if build_row(lake, release["build_id"]).get("run_id") == takedown_id and release["supersedes"]:
+            report.patches.setdefault(release["supersedes"], release["release_id"])
     _finish(lake, document, report, gone)
-    if last is not None:
-        publish_database(lake, last)
+    if changed:
+        publish_database(lake, last or read_manifest(lake, "latest"))
     return report
 
 
@@ -338,8 +343,7 @@ def _write_papers(
         parts = [lake.read_table([lake.home / file["uri"] for file in files])] if files else [TABLES[name].empty()]
         return pa.concat_tables([*parts, decision] if name == "decision" else parts)
 
-    history = {"supersedes": old.name, "removed": len(patch.removed), "rewritten": patch.rewritten}
-    papers = papers_of(old, history=history)
+    papers = papers_of(old, history=History(old.name, len(patch.removed), "subtract", 0))
     write_papers(new, read_rows(new, patch.files), patch.files, patch.members, read, settings, papers)
 
 
@@ -474,8 +478,9 @@ def _withdraw(lake: Lake, takedown_id: str, release_id: str) -> None:
     ledger.write(lake, "withdrawal", [{"release_id": release_id, "withdrawn_at": now, "takedown_id": takedown_id}])
 
 
-def _withdraw_earlier(lake: Lake, takedown_id: str, hits: pa.Table) -> None:
-    """Withdraw releases that were superseded long ago, still stand and have any of it."""
+def _withdraw_earlier(lake: Lake, takedown_id: str, hits: pa.Table) -> bool:
+    """Withdraw releases that were superseded long ago, still stand and have any of it; whether there were any."""
+    found = False
     newest = {row["release_id"] for row, _ in standing(lake)}
     for row in releases(lake):
         manifest = find_manifest(lake, row["build_id"])
@@ -485,6 +490,8 @@ def _withdraw_earlier(lake: Lake, takedown_id: str, hits: pa.Table) -> None:
         members = lake.read_table(paths, ["sample_id"])["sample_id"] if paths else pa.array([], pa.uint64())
         if pc.any(pc.is_in(members, hits["sample_id"].combine_chunks())).as_py():
             _withdraw(lake, takedown_id, row["release_id"])
+            found = True
+    return found
 
 
 def _finish(lake: Lake, document: dict[str, Any], report: Report, gone: Sequence[np.ndarray]) -> None:

@@ -3,6 +3,7 @@
 import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -115,13 +116,17 @@ def stage(
 def run_step(build: Build, step: Step, wanted: Sequence[Shard | None], run_id: str) -> list[Outcome]:
     """Run a step for some shards, one after the other, and write the ledger's rows; done shards are kept on failure."""
     outcomes: list[Outcome] = []
-    started = datetime.now(UTC)
+    started, before = datetime.now(UTC), ledger.Before(build.lake, step)
     try:
         for number, shard in enumerate(progress.track(wanted, step.group, step.name)):
             started = datetime.now(UTC)
             if number == 0:
                 build.observe(step, wanted)
-            outcomes.append(build.run(step, shard))
+            outcome = build.run(step, shard)
+            if not outcome.reused:
+                parts = ledger.parts_of(build, step, shard)
+                outcome = replace(outcome, because=before.differs(outcome.partition, parts))
+            outcomes.append(outcome)
             progress.finished(outcomes[-1])
     finally:
         failed = wanted[len(outcomes)] if len(outcomes) < len(wanted) else None
@@ -173,6 +178,7 @@ def _metadata(build: Build, step: Step, outcomes: Sequence[Outcome]) -> dict[str
         **{f"rows: {name}": count for name, count in rows.items()},
         "fingerprint": ", ".join(sorted({outcome.fingerprint for outcome in outcomes})),
         "reused": all(outcome.reused for outcome in outcomes),
+        "why": "; ".join(sorted({outcome.because for outcome in outcomes if outcome.because})) or "nothing changed",
         "seconds": round(sum((o.ended_at - o.started_at).total_seconds() for o in outcomes), 2),
         "files": dg.MetadataValue.md("\n".join(f"- `{build.lake.uri(path)}`" for path in files)),
         "recipe": dg.MetadataValue.json(build.config(step)),

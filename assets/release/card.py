@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from assets.release.facts import Facts
@@ -28,12 +29,55 @@ OBLIGATIONS = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Imprint:
+    """Who publishes a release, and where; None where nobody said.
+
+    Attributes:
+        creator: person or organization that made it.
+        publisher: person or organization that publishes it, where that is somebody else.
+        contact: address for questions, complaints and requests to take something out.
+        url: where it is, or will be, published.
+        identifier: persistent identifier, e.g. a DOI as an address.
+        published: day, YYYY-MM-DD.
+    """
+
+    creator: str | None = None
+    publisher: str | None = None
+    contact: str | None = None
+    url: str | None = None
+    identifier: str | None = None
+    published: str | None = None
+
+
+@dataclass(frozen=True)
+class History:
+    """How a release came about from an earlier one.
+
+    Attributes:
+        supersedes: id of the release that it takes the place of.
+        taken_out: samples of that one that are not in this one.
+        mode: `subtract` (the same release without those samples) or `rebuild` (the build ran again without them).
+        added: samples of this one that are not in the earlier one; None where nobody counted.
+    """
+
+    supersedes: str
+    taken_out: int
+    mode: str
+    added: int | None = None
+
+
+NOBODY = Imprint()
+
+
 def readme(
     facts: Facts,
     settings: ReleaseSettings,
     files: Sequence[ReleaseFile],
     notes: Sequence[str] = (),
     plots: Mapping[str, bytes] | None = None,
+    history: History | None = None,
+    imprint: Imprint = NOBODY,
 ) -> str:
     """README.md: a header that dataset hubs read, then the card in Markdown.
 
@@ -43,9 +87,11 @@ def readme(
         files: data files of the release, with their hashes.
         notes: further known limits in whole sentences, e.g. about the models of the recipe.
         plots: PNG files by title; `figure_files` names the files beside README.md that must hold them.
+        history: the earlier release that this one takes the place of.
+        imprint: who publishes it, and where.
     """
-    sections = [*_sections(facts, settings, files, notes), *_pictures(plots or {})]
-    return _header(facts, settings) + markdown(_title(settings), _lead(facts, settings), sections)
+    sections = [*_sections(facts, settings, files, notes, history, imprint), *_pictures(plots or {})]
+    return _header(facts, settings, files) + markdown(_title(settings), _lead(facts, settings), sections)
 
 
 def card_html(
@@ -54,9 +100,11 @@ def card_html(
     files: Sequence[ReleaseFile],
     notes: Sequence[str] = (),
     plots: Mapping[str, bytes] | None = None,
+    history: History | None = None,
+    imprint: Imprint = NOBODY,
 ) -> str:
     """card.html: the same card as one page without scripts; `plots` are PNG files by title, whose bytes it holds."""
-    sections = [*_pictures(plots or {}), *_sections(facts, settings, files, notes)]
+    sections = [*_pictures(plots or {}), *_sections(facts, settings, files, notes, history, imprint)]
     return page(_title(settings), _lead(facts, settings), sections)
 
 
@@ -88,7 +136,7 @@ def _lead(facts: Facts, settings: ReleaseSettings) -> str:
     )
 
 
-def _header(facts: Facts, settings: ReleaseSettings) -> str:
+def _header(facts: Facts, settings: ReleaseSettings, files: Sequence[ReleaseFile]) -> str:
     """YAML that hubs read. Values are written as JSON, which is YAML and cannot be broken out of."""
     size = next((name for limit, name in _SIZES if facts.samples < limit), "n>1B")
     values = {
@@ -101,6 +149,7 @@ def _header(facts: Facts, settings: ReleaseSettings) -> str:
         "configs": [
             {"config_name": "default", "data_files": "[0-9]*.parquet"},
             {"config_name": "urls", "data_files": "urls-*.parquet"},
+            *([{"config_name": "documents", "data_files": "documents-*.parquet"}] if with_documents(files) else []),
         ],
     }
     lines = "".join(f"{name}: {json.dumps(value, ensure_ascii=True)}\n" for name, value in values.items())
@@ -114,9 +163,17 @@ _SIZES = (
 
 
 def _sections(
-    facts: Facts, settings: ReleaseSettings, files: Sequence[ReleaseFile], notes: Sequence[str]
+    facts: Facts,
+    settings: ReleaseSettings,
+    files: Sequence[ReleaseFile],
+    notes: Sequence[str],
+    history: History | None,
+    imprint: Imprint,
 ) -> list[Section]:
     return [
+        Section("Earlier release", [Text(history_sentence(history))] if history else []),
+        Section("Intended uses", [Items(uses(facts))]),
+        Section("Out of scope", [Items(misuses(facts))]),
         Section("Funnel", _funnel(facts)),
         Section("Sources", _sources(facts)),
         Section("Licenses", _licenses(facts)),
@@ -124,10 +181,51 @@ def _sections(
         Section("Models", _models(facts)),
         Section("Policy", _policy(facts)),
         Section("Known limits", [Items(limits(facts, notes))]),
-        Section("Files and how to load them", _loading(facts)),
+        Section("Files and how to load them", _loading(facts, files)),
         Section("Checksums", _checksums(files)),
-        Section("Find, access, combine, reuse", [Items(_fair(settings))]),
+        Section("Find, access, combine, reuse", [Items(_fair(facts, settings, imprint))]),
     ]
+
+
+def history_sentence(history: History) -> str:
+    """Which release this one takes the place of, and what became of its samples."""
+    went = f"{_count(history.taken_out, 'sample')} of it {'is' if history.taken_out == 1 else 'are'} not in this one"
+    how = {
+        "subtract": "The rest is the same: files that held none of them are the same bytes, the others were written anew.",
+        "rebuild": "The build ran again without them, so quotas were filled anew and other samples may have come in.",
+    }.get(history.mode, f"How: {history.mode}.")
+    came = "" if history.added is None else f" {_count(history.added, 'sample')} came in."
+    return f"This release supersedes {history.supersedes}: {went}. {how}{came} Whoever holds the earlier one should change to this."
+
+
+def uses(facts: Facts) -> list[str]:
+    """What the release was built for, and under which rules; no promise that it is good at it."""
+    built = ["Built for training and studying models of images and texts: contrastive encoders, captioners, retrieval."]
+    if facts.honored:
+        built.append(
+            f"Opt-outs were heard for these uses: {', '.join(facts.usages)}. For another use they may say something else."
+        )
+    return built
+
+
+def misuses(facts: Facts) -> list[str]:
+    """What it was not built for, as far as its own numbers say so."""
+    found = [
+        "Not for telling who somebody is, or anything private of them: nobody in the pictures was asked by this build.",
+        "Not as ground truth: texts come from pages or models, and no person checked them against the pictures.",
+        "Not as a sample of the web or of the world: filters, licenses and opt-outs decided what is in it.",
+    ]
+    bits = dict(facts.obligations)
+    if bits.get(4):
+        found.append(
+            f"Not as a whole for commercial use: {_count(bits[4], 'sample')} under a license without it; column "
+            "obligations tells them."
+        )
+    if bits.get(8):
+        found.append(
+            f"Not as a whole for passing on changed copies: {_count(bits[8], 'sample')} under a license that forbids it."
+        )
+    return found
 
 
 def _funnel(facts: Facts) -> list[Block]:
@@ -247,21 +345,45 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def _loading(facts: Facts) -> list[Block]:
+_DOCUMENTS = (
+    "documents-NNNNN.parquet: pages as documents, their words and released images in order, in OBELICS' layout; only pages "
+    "whose words may be passed on, and the words come under the page's license, which each row states."
+)
+
+
+def with_documents(files: Sequence[ReleaseFile]) -> bool:
+    """Whether a release has interleaved documents."""
+    return any(file.name.startswith("documents-") for file in files)
+
+
+def _loading(facts: Facts, files: Sequence[ReleaseFile]) -> list[Block]:
     layout = [
         "NNNNN.tar: KEY.jpg, .png, .webp … (bytes as crawled), KEY.txt (the caption), KEY.json (everything known).",
         "NNNNN.parquet: one row per sample of the tar of the same number, in its order.",
         "urls-NNNNN.parquet: the same columns for samples whose image is not passed on.",
+        *([_DOCUMENTS] if with_documents(files) else []),
         "ids.npy: 128-bit ids of the samples, numpy dtype u8,u8, sorted; column uid holds the same as 32 digits. "
         "An id is the first half of SHA-256 over the image's hash and the source text.",
         "figure-NAME.png: the pictures of this card.",
         "release.json: all files and columns; SHA256SUMS: hashes of all files; ATTRIBUTION.csv: whom to credit.",
+        "croissant.json: files, columns and origin for Croissant's loaders (mlcroissant keeps unpacked tars by their name "
+        "alone: give each release a CROISSANT_CACHE of its own).",
+        "EU-SUMMARY.md: sections of the public summary of training content (AI Act, Article 53(1)(d)) that its builder knows.",
     ]
     code = """import webdataset as wds
 pairs = wds.WebDataset("00000.tar", shardshuffle=False).decode("pil").to_tuple("jpg;png;webp;gif", "txt", "json")
 
 import duckdb
-duckdb.sql("SELECT url, caption, image_license, attribution FROM '*.parquet'")
+duckdb.sql("SELECT url, caption, image_license, attribution FROM '[0-9u]*.parquet'")
+
+import datasets  # the extensions are needed: without them it refuses tars whose images are of several formats
+images = dict.fromkeys(["jpg", "png", "webp", "gif"], datasets.Image())
+texts = dict.fromkeys(["txt", "__key__", "__url__"], datasets.Value("string"))
+features = datasets.Features({**images, **texts, "json": datasets.Json()})
+tars = datasets.load_dataset("webdataset", data_files="*.tar", split="train", features=features)
+
+import mlcroissant
+records = mlcroissant.Dataset("croissant.json").records("pairs")
 
 import numpy as np
 ids = np.load("ids.npy")  # dtype u8,u8, as DataComp's subset files"""
@@ -286,10 +408,23 @@ def _checksums(files: Sequence[ReleaseFile]) -> list[Block]:
     return blocks
 
 
-def _fair(settings: ReleaseSettings) -> list[str]:
+def _fair(facts: Facts, settings: ReleaseSettings, imprint: Imprint) -> list[str]:
+    place = [f"{name} {value}" for name, value in (("at", imprint.url), ("as", imprint.identifier)) if value]
+    stands = ", ".join(place) or "no address or DOI was given to the build; whoever publishes it should add one"
+    people = [
+        f"{word} {name}" for word, name in (("made by", imprint.creator), ("published by", imprint.publisher)) if name
+    ]
+    people += [f"questions and requests to take something out: {imprint.contact}"] if imprint.contact else []
+    said = "; ".join(people) or "nobody was named to the build as maker or contact"
     return [
-        f"Find: release id {settings.release_id}; each sample has a key, a 128-bit uid and the hash of its image.",
-        "Access: plain tar, Parquet, CSV and JSON files; no program of ours is needed to read them.",
-        "Combine: layouts of WebDataset, img2dataset and DataComp; licenses are SPDX ids.",
-        "Reuse: license, evidence and author for each sample; provenance.duckdb holds every decision that led here.",
+        f"Find: release id {settings.release_id}, which never stands for other bytes ({stands}). Each sample has a key, "
+        "a 128-bit uid that is the same in every build, and the hash of its image; croissant.json describes all of it to "
+        "search engines and loaders.",
+        "Access: plain tar, Parquet, CSV and JSON files; no program of ours is needed to read them. SHA256SUMS has a "
+        f"checksum of every file. {facts.samples - facts.with_image:,} images are to be had from their own addresses only.",
+        "Combine: layouts of WebDataset, img2dataset and DataComp; vocabularies of Croissant, schema.org and PROV; "
+        "licenses are SPDX ids.",
+        "Reuse: license, evidence and author for each sample; provenance.duckdb holds every decision that led here, and "
+        "EU-SUMMARY.md what the AI Act's template for the summary of training content asks a builder of data.",
+        f"Contact: {said}.",
     ]

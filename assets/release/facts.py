@@ -57,7 +57,6 @@ class Facts:
         honored: protocols that the policy in force honors.
         agents_heard: agents whose rules it follows.
         usages: usages whose reservation counts under it.
-        named: how removal lists and takedowns match, and samples of the crawl that they name so.
         scorers: scorer, model, samples of the release it scored.
     """
 
@@ -92,12 +91,11 @@ class Facts:
     honored: list[str]
     agents_heard: list[str]
     usages: list[str]
-    named: Rows
     scorers: Rows
 
 
 USED = (
-    "shard", "decision", "rights", "caption", "agent", "policy", "record", "sample", "reservation_evidence", "hit",
+    "shard", "decision", "rights", "caption", "agent", "policy", "record", "sample", "reservation_evidence",
 )  # fmt: skip
 
 
@@ -160,7 +158,6 @@ def _acquired(ask: Ask) -> dict[str, Any]:
         "collections": ask(_COLLECTIONS),
         "domains": _domains(ask(_HOSTS)),
         "drops": ask(_DROPS),
-        "named": ask("SELECT match, count(DISTINCT sample_id) AS n FROM hit GROUP BY ALL ORDER BY n DESC, match"),
         "scorers": ask(_SCORERS),
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assets.release.attribution import attribution_csv
-from assets.release.card import card_html, figure_files, readme
+from assets.release.card import NOBODY, History, Imprint, card_html, figure_files, readme
+from assets.release.croissant import FILE as CROISSANT
+from assets.release.croissant import Lineage, croissant
+from assets.release.eu_summary import FILE as EU_SUMMARY
+from assets.release.eu_summary import Crawler, eu_summary_markdown
 from assets.release.facts import USED, gather
 from assets.release.manifest import finish_release
 from assets.release.patch import read_list
 from assets.release.rows import COLUMNS
 from assets.release.shards import ReleaseFile, ReleaseSettings
+from resources.lake import sha256_of
 
 ReadTable = Callable[[str], pa.Table]
 """Whole tables of the build by name."""
@@ -30,13 +35,17 @@ class Papers:
         notes: known limits in whole sentences, e.g. about the recipe's models.
         pictures: PNG files of the card by title.
         steps: name and code version of every step that the release comes from, in order.
-        history: of a patch: release that it replaces and samples that were taken out of it; empty for others.
+        history: of a patch: what it is a patch of; None for others.
+        imprint: who publishes it, and where.
+        crawlers: crawlers that brought the content, as far as somebody named them.
     """
 
     notes: Sequence[str] = ()
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     steps: Sequence[tuple[str, str]] = ()
-    history: Mapping[str, Any] = field(default_factory=dict)
+    history: History | None = None
+    imprint: Imprint = NOBODY
+    crawlers: Sequence[Crawler] = ()
 
 
 def write_papers(
@@ -60,17 +69,27 @@ def write_papers(
         papers: what else the papers say.
     """
     facts = gather(rows, {name: read(name) for name in USED})
+    history = papers.history
+    credits = attribution_csv(rows, members)
+    lineage = Lineage(None, sha256_of(dict(papers.steps)), papers.steps, history.supersedes if history else None)
+    card = (facts, settings, files, papers.notes, papers.pictures, history, papers.imprint)
     documents: dict[str, str | bytes] = {
-        "README.md": readme(facts, settings, files, papers.notes, papers.pictures),
-        "card.html": card_html(facts, settings, files, papers.notes, papers.pictures),
-        "ATTRIBUTION.csv": attribution_csv(rows, members),
+        "README.md": readme(*card),
+        "card.html": card_html(*card),
+        "ATTRIBUTION.csv": credits,
+        CROISSANT: croissant(
+            facts, settings, files, lineage, {"ATTRIBUTION.csv": credits}, papers.notes, papers.imprint
+        ),
+        EU_SUMMARY: eu_summary_markdown(facts, settings, papers.crawlers, papers.imprint),
         **figure_files(papers.pictures),
     }
     told = {
         "notes": list(papers.notes),
         "pictures": [[title, name] for title, name in zip(papers.pictures, figure_files(papers.pictures), strict=True)],
         "steps": [list(step) for step in papers.steps],
-        **({"history": dict(papers.history)} if papers.history else {}),
+        "imprint": asdict(papers.imprint),
+        "crawlers": [asdict(crawler) for crawler in papers.crawlers],
+        **({"history": asdict(history)} if history else {}),
     }
     return finish_release(folder, files, documents, settings, told)
 
@@ -82,6 +101,8 @@ def papers_of(folder: Path, **more: Any) -> Papers:
         "notes": told.get("notes", ()),
         "pictures": {title: (folder / name).read_bytes() for title, name in told.get("pictures", ())},
         "steps": [tuple(step) for step in told.get("steps", ())],
+        "imprint": Imprint(**told.get("imprint", {})),
+        "crawlers": [Crawler(**crawler) for crawler in told.get("crawlers", ())],
     }
     return Papers(**{**found, **more})
 

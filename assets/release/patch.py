@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from assets.provenance.tables import conform
+from assets.release.documents import read_file, without_samples, write_file
 from assets.release.manifest import MANIFEST
 from assets.release.shards import (
     IDS,
@@ -31,6 +32,9 @@ from assets.release.shards import (
     write_ids,
     write_shard,
 )
+
+DOCUMENTS = "documents-"
+"""What files of interleaved documents start with."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,17 @@ def write_patch(old: Path, new: Path, members: pa.Table, drop: np.ndarray, setti
         uids += rows.filter(out)["uid"].to_pylist()
         rewritten += _parts(name)
         files += _rewrite(old, new, name, rows.filter(pc.invert(out)))
+    gone = set(members.filter(goes)["sample_id"].to_pylist())
+    for name in sorted(name for name in listed if name.startswith(DOCUMENTS)):
+        table = read_file(old / name)
+        left = without_samples(table, gone)
+        if left.equals(table):
+            _link(old / name, new / name)
+            files.append(listed[name])
+            linked.append(name)
+            continue
+        rewritten.append(name)
+        files += [write_file(left, new / name)] if left.num_rows else []
     removed = id_pairs(uids)
     files.append(write_ids(_without(np.load(old / IDS, allow_pickle=False), removed), new / IDS))
     return Patch(sorted(files, key=lambda f: f.name), _members(members.filter(pc.invert(goes)), settings.release_id),

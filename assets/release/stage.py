@@ -5,21 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from upath import UPath
 
+from assets.crawl.bodies import body_reader
+from assets.crawl.stage import MIB, records, segment_files
 from assets.dedup.report import decided, dedup_pictures
 from assets.embeddings.stage import image_reader
 from assets.provenance.decisions import funnel_counts, kept_ids
 from assets.provenance.tables import TABLES
 from assets.prune.report import chosen_concepts, concept_pictures, concept_sheet, sheet_png
+from assets.release.card import Imprint
 from assets.release.checks import release_reads_back, released_samples_are_allowed
+from assets.release.documents import write_documents
+from assets.release.eu_summary import Crawler
+from assets.release.pages import document_parts, every_sample_is_placed, page_words
 from assets.release.papers import Papers, write_papers
 from assets.release.rows import assemble
 from assets.release.shards import ReleaseSettings, write_release
+from assets.rights.policy import Policy
+from assets.rights.stage import policy_section
 from orchestration import plots
 from orchestration.plan import Build, Work
 from orchestration.recipe import Recipe
-from orchestration.stages import check, stage
+from orchestration.stages import check, done_shards, stage
 from resources.lake import local_path
 
 DECIDING = (
@@ -55,7 +64,25 @@ def _section(recipe: Recipe) -> object:
         "encoder": recipe.embeddings.kind,
         "fusion": recipe.captions.fusion.kind,
         "max_fusions": recipe.captions.fusion.max_fusions,
+        "crawlers": [*(crawler.model_dump() for crawler in recipe.release.crawlers), *_own_crawler(recipe)],
     }
+
+
+def _own_crawler(recipe: Recipe) -> list[dict[str, str | None]]:
+    """The recipe's own fetcher, for the public summary."""
+    fetch = recipe.fetch
+    if fetch is None:
+        return []
+    obeys = (
+        "obeys robots.txt (RFC 9309)" if fetch.robots else "does not look at robots.txt, which is for own hosts alone"
+    )
+    behavior = (
+        f"It {obeys}, takes no answer that X-Robots-Tag reserves, sends at most {fetch.per_domain} requests at a time to one "
+        f"registrable domain with {fetch.delay:g} seconds between them, and passes no paywall, login or captcha."
+    )
+    name = fetch.user_agent or fetch.robots_token
+    return [{"name": name, "operator": fetch.contact, "purpose": "images that crawl files name and do not hold",
+             "behavior": behavior}]  # fmt: skip
 
 
 def release_folder(build: Build) -> UPath:
@@ -76,6 +103,71 @@ def _show(build: Build) -> dict[str, str]:
         "card": text.partition("\n## Pictures\n")[0],
         **{title: plots.inline(title, png) for title, png in shown.items()},
     }
+
+
+DOCUMENT_READS = ("candidates", "fetch", "crawl", "evidence", "rights", "captions")
+
+
+def _documents(recipe: Recipe) -> object:
+    """Limits and policy of the pages that are read again; None where the release has no documents."""
+    if not recipe.release.documents:
+        return None
+    limits = recipe.crawl.model_dump(include={"max_body_mib", "max_page_mib"})
+    return {**limits, **policy_section(recipe)}
+
+
+@stage(
+    group="release",
+    tables=["document", "document_left_out"],
+    reads=DOCUMENT_READS,
+    section=_documents,
+    when=dict.fromkeys(DOCUMENT_READS, bool),
+    code=["assets.release.pages", "assets.crawl.bodies"],
+    libraries=["fastwarc", "selectolax", "brotli", "py3langid", "license-expression"],
+    per_shard=True,
+)
+def documents(work: Work) -> Mapping[str, pa.Table]:
+    """Pages with released images as documents: their texts and images in order, where their words may be passed on.
+
+    Empty unless the recipe asks for documents (release.documents). A page, an image or a text that is in no document is
+    a row with its reason.
+    """
+    tables = ("document", "document_left_out")
+    if work.config is None:
+        return {name: TABLES[name].empty() for name in tables}
+    assert work.shard is not None
+    released = kept_ids(work.read_own("captions", "decision"))
+    sample = work.read("crawl", "sample", ["sample_id", "page_record_id", "position"])
+    ours = sample.filter(pc.is_in(sample["sample_id"], pa.array(released)))
+    record = records(work)
+    policy = Policy.model_validate(work.config["policy"])
+    made = document_parts(
+        ours,
+        released,
+        page_words(ours, work.read("rights", "rights"), work.read("evidence", "license_evidence"), policy),
+        dict(zip(record["record_id"].to_pylist(), record["charset"].to_pylist(), strict=True)),
+        body_reader(
+            work.shard.kind, local_path(work.crawl_file()), segment_files(work), record,
+            work.config["max_body_mib"] * MIB,
+        ),
+        work.config["max_page_mib"] * MIB,
+    )  # fmt: skip
+    return dict(zip(tables, (made.document, made.left_out), strict=True))
+
+
+@check(documents, "every_released_sample_is_placed")
+def every_released_sample_is_placed(build: Build) -> tuple[bool, str]:
+    """Each sample that stays is an image of a document, or is left out with a reason."""
+    if not build.recipe.release.documents:
+        return True, "the recipe asks for no documents"
+    for shard in done_shards(build, "captions", "documents"):
+        document, left = (build.read("documents", name, shard=shard) for name in ("document", "document_left_out"))
+        ids = kept_ids(build.read("captions", "decision", shard=shard))
+        ids = ids[ids >> 32 == shard.shard_id]
+        holds, sentence = every_sample_is_placed(document, left, len(ids))
+        if not holds:
+            return False, f"shard {shard.label}: {sentence}"
+    return True, "all of them"
 
 
 @stage(
@@ -103,10 +195,13 @@ def _show(build: Build) -> dict[str, str]:
         "captions",
         "caption_targets",
         "agents",
+        "documents",
     ],  # fmt: skip
     section=_section,
+    when={"documents": lambda config: config["documents"]},
     code=[
         "assets.release.shards",
+        "assets.release.documents",
         "assets.release.papers",
         "assets.release.rows",
         "assets.prune.report",
@@ -133,12 +228,12 @@ def release(work: Work) -> Mapping[str, pa.Table]:
         "rights": work.read("rights", "rights"),
         "license": work.read("licenses", "license"),
         "policy": work.read("licenses", "policy"),
-        "record": pa.concat_tables([work.read(step, "record", ["record_id", "fetched_at"]) for step in ("candidates", "fetch")]),
+        "record": pa.concat_tables(
+            [work.read(step, "record", ["record_id", "fetched_at"]) for step in ("candidates", "fetch")]
+        ),
         "reservation_evidence": pa.concat_tables(
             [work.read(step, "reservation_evidence") for step in ("evidence", "site_evidence")]
         ),
-        # Which lists name a sample is no input: decisions say that it went, and readers know removals by them.
-        "hit": TABLES["hit"].empty(),
         "caption": work.read("captions", "caption"),
         "score": pa.concat_tables([work.read(step, "score") for step in ("scores", "pool", "embeddings")]),
         "attribution": work.read("evidence", "attribution"),
@@ -151,12 +246,22 @@ def release(work: Work) -> Mapping[str, pa.Table]:
     assembled = assemble(kept_ids(work.read("captions", "decision")), tables, bytes_too=full)
     earlier = [work.read(step, "decision") for step in DECIDING]
     tables["decision"] = pa.concat_tables([*earlier, assembled.decision])
-    papers = Papers(_notes(work), dict(_pictures(work, tables["decision"], assembled.rows)), steps_behind(work))
+    papers = Papers(
+        _notes(work),
+        dict(_pictures(work, tables["decision"], assembled.rows)),
+        steps_behind(work),
+        imprint=Imprint(**work.config["imprint"]),
+        crawlers=[Crawler(**crawler) for crawler in work.config["crawlers"]],
+    )
     with work.build.lake.new_folder(folder) as partial:
         written = write_release(assembled.rows, image_reader(work), local_path(partial), settings)
-        write_papers(
-            local_path(partial), assembled.rows, written.files, written.members, tables.__getitem__, settings, papers
-        )
+        files = written.files
+        if work.config["documents"]:
+            parts = work.read("documents", "document")
+            files = files + write_documents(
+                parts, assembled.rows, written.members, local_path(partial), tables["attribution"]
+            )
+        write_papers(local_path(partial), assembled.rows, files, written.members, tables.__getitem__, settings, papers)
     return {"release_member": written.members, "decision": assembled.decision}
 
 

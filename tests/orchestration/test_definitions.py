@@ -74,9 +74,9 @@ def test_the_promised_checks_block(graph):
     assert all(graph.get_check_spec(key).blocking for key in graph.asset_check_keys)
 
 
-def test_schedule_and_sensor_are_there():
+def test_schedule_and_sensors_are_there():
     assert [schedule.name for schedule in defs.schedules] == ["nightly_rebuild"]
-    assert [sensor.name for sensor in defs.sensors] == ["new_shards"]
+    assert [sensor.name for sensor in defs.sensors] == ["new_shards", "new_removals", "new_settings"]
 
 
 def test_the_workspace_file_validates():

@@ -6,7 +6,19 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from assets.release.card import card_html, figure_files, fusion_sentence, limits, readme, whole_license
+from assets.release.card import (
+    History,
+    Imprint,
+    card_html,
+    figure_files,
+    fusion_sentence,
+    history_sentence,
+    limits,
+    misuses,
+    readme,
+    uses,
+    whole_license,
+)
 from assets.release.facts import gather
 from assets.release.markup import escape_html, escape_markdown, one_line
 
@@ -133,6 +145,45 @@ def test_texts_that_were_not_adapted_are_told_apart_from_those_that_were_not_ask
     assert "2 samples were not asked for" in fusion_sentence(facts)
 
 
+def test_a_release_that_supersedes_another_says_what_became_of_it(facts, settings):
+    history = History("tiny-0.9.0-old", 3, "subtract")
+    assert history_sentence(history).startswith(
+        "This release supersedes tiny-0.9.0-old: 3 samples of it are not in this one. The rest is the same"
+    )
+    told = history_sentence(History("tiny-0.9.0-old", 1, "rebuild", added=2))
+    assert "1 sample of it is not in this one. The build ran again" in told
+    assert "2 samples came in." in told
+    for made in (readme, card_html):
+        assert "This release supersedes tiny-0.9.0-old" in made(facts, settings, [], history=history)
+        assert "Earlier release" not in made(facts, settings, [])
+
+
+def test_uses_are_told_as_far_as_the_numbers_go(facts):
+    assert "Opt-outs were heard for these uses: tdm, ai_train, ai_gen_train." in uses(facts)[1]
+    assert len(uses(replace(facts, honored=[]))) == 1
+    assert not any("commercial" in sentence for sentence in misuses(facts))
+    told = " ".join(misuses(replace(facts, obligations=[(4, 7), (8, 1)])))
+    assert "commercial use: 7 samples under a license without it" in told
+    assert "changed copies: 1 sample under a license that forbids it" in told
+
+
+def test_the_card_names_people_and_addresses_only_where_they_were_given(facts, settings, card):
+    plain = card.replace("\\", "")
+    assert "nobody was named to the build as maker or contact" in plain
+    assert "no address or DOI was given to the build" in plain
+    imprint = Imprint("The Makers", "The Publishers", "mail@makers.example", "https://makers.example/d", "doi:10.1/2")
+    told = readme(facts, settings, [], imprint=imprint).replace("\\", "")
+    assert (
+        "made by The Makers; published by The Publishers; questions and requests to take something out: mail@" in told
+    )
+    assert "(at https://makers.example/d, as doi:10.1/2)" in told
+
+
+def test_the_card_names_the_papers_beside_it(card):
+    assert "croissant.json" in card
+    assert "EU-SUMMARY.md" in card.replace("\\", "")
+
+
 def test_the_header_is_yaml_that_hubs_read(card):
     _, header, _ = card.split("---\n", 2)
     values = yaml.safe_load(header)
@@ -217,6 +268,7 @@ def test_hostile_hosts_licenses_and_reasons_change_no_card(facts, settings, text
         languages=[(text, 4)],
         funnel=[("crawl", 10, 9, 1, text)],
         crawl_files=[(text, 1, "00")],
+        usages=[text],
     )
     harmless = replace(
         worse,
@@ -226,6 +278,7 @@ def test_hostile_hosts_licenses_and_reasons_change_no_card(facts, settings, text
         languages=[("x", 4)],
         funnel=[("crawl", 10, 9, 1, "x")],
         crawl_files=[("x", 1, "00")],
+        usages=["x"],
     )
     tags = [parsed(card_html(made, settings, [])).tags for made in (worse, harmless)]
     assert tags[0] == tags[1]
