@@ -196,3 +196,46 @@ def test_the_code_of_a_step_holds_the_functions_and_numbers_that_it_uses_beside_
     assert "3" in before
     monkeypatch.setitem(globals(), "LIMIT", 4)
     assert _own_source(uses_helper) != before
+
+
+def even(work):
+    CALLS["even"] += 1
+    value = work.read("scale").column("value")[0].as_py() % 2
+    return {"score": rows("score", sample_id=[work.shard.shard_id], scorer=["even"], model=["m"], value=[value])}
+
+
+def after(work):
+    CALLS["after"] += 1
+    return {"score": work.read("even")}
+
+
+def test_readers_of_a_step_that_is_known_by_content_are_made_anew_only_where_its_rows_changed(make):
+    known = replace(step(even, ("scale",)), by_content=("score",))
+    steps = {name: STEPS[name] for name in ("count_bytes", "scale")} | {"even": known, "after": step(after, ("even",))}
+
+    def run(k):
+        CALLS.clear()
+        build = make(k=k, steps=steps)
+        run_all(build)
+        return (
+            {build.fingerprint(steps["after"], shard) for shard in build.snapshot.shards},
+            CALLS["even"],
+            CALLS["after"],
+        )
+
+    names, *made = run(2)
+    assert made == [3, 3]
+    assert run(4) == (names, 3, 0)
+    others, *made = run(1)
+    assert made == [3, 3]
+    assert not others & names
+
+
+def test_what_follows_a_step_that_is_known_by_content_has_another_name_until_that_is_made(make):
+    known = replace(step(even, ("scale",)), by_content=("score",))
+    steps = {name: STEPS[name] for name in ("count_bytes", "scale")} | {"even": known, "after": step(after, ("even",))}
+    build = make(steps=steps)
+    before = build.build_id
+    run_all(build)
+    assert build.build_id != before
+    assert make(steps=steps).build_id == build.build_id
