@@ -16,6 +16,7 @@ from orchestration import ledger, removing, requesting, takedowns
 from orchestration.gc import collect
 from orchestration.manifest import BuildError, read_manifest
 from orchestration.removing import Request, apply_takedown, look, request_takedown
+from tests.conftest import REPOSITORY
 from tests.orchestration.takedown_house import HOSTS, make_house
 
 pytestmark = pytest.mark.slow
@@ -400,3 +401,16 @@ def test_gc_keeps_what_kept_builds_and_standing_releases_need_and_deletes_the_re
     assert {path.name for path in (own.home / "releases").iterdir()} < before
     assert len(list((own.home / "builds").iterdir())) == 1
     assert "0 files" in collect(str(own.home), 1, delete=False, withdrawn=True, recent=0)[-1]
+
+
+def test_a_changed_policy_recomputes_what_it_changes_and_nothing_else(own):
+    policy = (REPOSITORY / "assets/rights/policies/commercial-open.yaml").read_text()
+    (own.folder / "own.yaml").write_text(policy.replace("min_confidence: 0.7", "min_confidence: 0.71"))
+    own.write_recipe(rights={"policy": "own.yaml"})
+    own.build()
+    assert own.computed["rights"] == [1, 2, 3]
+    assert not {"crawl", "evidence", "pool", "scores", "embeddings"} & set(own.computed)
+    because = own.sql(
+        "SELECT DISTINCT because FROM run WHERE asset = 'occurrence' AND NOT reused AND because <> 'made for the first time'"
+    )
+    assert because == [("recipe: policy, policy_sha256",)]
