@@ -399,8 +399,9 @@ def shard_tables(pool: Pool, shard_id: int) -> dict[tuple[str, str], pa.Table]:
     return {
         ("crawl", "sample"): _table("sample", n, sample_id=ids, shard_id=shard_id, image_id=ids, other_urls=[], position=0),
         ("crawl", "image"): _table(
-            "image", n, image_id=ids, shard_id=shard_id, sha256=sha256, md5=bytes(16), phash=_bytes(_hash(pool, "phash", picture), 8),
-            width=found.side, height=found.side, format="JPEG", bytes=1, frames=1, file="none", member="none", stored_sha256=sha256,
+            "image", n, image_id=ids, shard_id=shard_id, sha256=sha256, md5=bytes(16),
+            phash=_bytes(_hash(pool, "phash", picture), 8), width=found.side, height=found.side, format="JPEG", bytes=1,
+            frames=1, file="none", member="none", stored_sha256=sha256,
             stored_bytes=1, stored_format="JPEG", stored_width=found.side,
             stored_height=found.side,
         ),

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from assets.provenance.decisions import decision_table
 from assets.provenance.tables import TABLES, conform
+from assets.release.attribution import attribution_csv
 from assets.release.papers import Papers, write_papers
 from assets.release.rows import assemble
 from assets.release.shards import ReleaseSettings, write_release
@@ -67,7 +68,8 @@ def shard_tables(shard: int) -> dict[str, pa.Table]:
         data = image_bytes(sample)
         digest = hashlib.sha256(data).digest()
         rows["sample"].append(
-            {"sample_id": sample, "shard_id": shard + 1, "page_record_id": sample | 1 << 20, "page_url": f"https://www.{domain}/{number // 20}",
+            {"sample_id": sample, "shard_id": shard + 1, "page_record_id": sample | 1 << 20,
+             "page_url": f"https://www.{domain}/{number // 20}",
              "image_record_id": sample, "image_id": sample, "image_url": f"https://img.{domain}/{sample}.png", "other_urls": [],
              "alt": f"picture {sample}", "text": f"picture {sample}", "position": number % 20}
         )  # fmt: skip
@@ -115,9 +117,10 @@ def make_home(lake: Lake) -> None:
         written = write_release(assembled.rows, read_images, local_path(partial), settings)
         read = {**tables, "decision": pa.concat_tables([tables["decision"], assembled.decision])}
         papers = Papers()
+        credits = attribution_csv(assembled.rows, written.members)
         write_papers(
-            local_path(partial), assembled.rows, written.files, written.members,
-            lambda name: read.get(name, TABLES[name].empty()), settings, papers,
+            local_path(partial), assembled.rows, written.files, credits,
+            lambda name, _: read.get(name, TABLES[name].empty()), settings, papers,
         )  # fmt: skip
     for name, rows in {"release_member": written.members, "decision": assembled.decision}.items():
         stored = lake.write_table(lake.path(name, "all", "1" * 32), rows)
@@ -180,11 +183,11 @@ def section(found: dict[int, list[dict[str, float]]]) -> str:
         rows.append([count, *told, *(duration(middle[part]) for part in parts)])
     return f"""## Takedown of one domain
 
-A release of {SHARDS:,} shards ({SHARDS * EACH:,} samples with {IMAGE_BYTES:,} bytes each) from {SHARDS:,} crawl shards; a domain that has five
-samples in 1, 10 or 100 of them is taken out. `request` finds what it reaches and seals it, `files` writes the touched tars and
-their Parquet twins anew, reads them again and links all others, `papers` counts the new release and writes card, Croissant and
-checksums, `proof` looks through the new release again. `until the release` is the time from the request to the patch release, all
-of these included; the database is built after it. Medians of {ROUNDS} takedowns each, one after the other.
+A release of {SHARDS:,} shards ({SHARDS * EACH:,} samples of {IMAGE_BYTES:,} bytes) from {SHARDS:,} crawl shards; a
+domain with five samples in 1, 10 or 100 of them is taken out. `request` finds what it reaches and seals it; `files` writes the touched tars and their Parquet
+twins anew, reads them again and links all others; `papers` counts the new release and writes card, Croissant and checksums;
+`proof` looks through the new release again. `until the release` is the time from the request to the patch release, all of these
+included; the database is built after it. Medians of {ROUNDS} takedowns each, one after the other.
 
 {table(["shards with the domain", "samples", "files written anew", *parts], rows)}
 

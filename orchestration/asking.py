@@ -87,6 +87,17 @@ def story(home: str, sample_id: int) -> str:
             raise BuildError(str(error.args[0])) from error
 
 
+def prov(home: str, sample_id: int) -> str:
+    """A sample's provenance as a PROV-JSON document."""
+    from assets.provenance.prov import prov_json
+
+    with connect(home) as connection:
+        try:
+            return prov_json(connection, sample_id)
+        except LookupError as error:
+            raise BuildError(str(error.args[0])) from error
+
+
 def difference(home: str, older: str, newer: str) -> pa.Table:
     """One row per sample that differs between two builds, with the reason."""
     from assets.provenance.diff import TABLES_COMPARED, diff

@@ -22,11 +22,11 @@ import pyarrow.parquet as pq
 
 from assets.provenance.tables import TABLES, conform
 from assets.release.card import History
-from assets.release.papers import papers_of, read_rows, write_papers
+from assets.release.papers import credits_without, papers_of, read_counted, write_papers
 from assets.release.patch import Patch, write_patch
-from assets.release.reach import REACHES, TABLES_READ, reached
+from assets.release.reach import REACHES, TABLES_READ, named_among, reached
 from assets.release.shards import ReleaseSettings
-from assets.rights.removals import RemovalError, Selector, matches, rows_of, seal, selector_table
+from assets.rights.removals import RemovalError, Selector, rows_of, seal, selector_table
 from orchestration import ledger, takedowns
 from orchestration.manifest import BuildError, Manifest, find_manifest, read_manifest, store_manifest
 from orchestration.publishing import build_row, compare, enter_release, publish_database, releases
@@ -317,7 +317,8 @@ def _subtract(
     with lake.new_folder(new) as partial:
         patch = write_patch(local_path(old), local_path(partial), members, dropped, settings)
         decision = _decision(lake, manifest, drop)
-        _write_papers(lake, manifest, decision, patch, local_path(old), local_path(partial), settings)
+        gone = drop["sample_id"].to_pylist()
+        _write_papers(lake, manifest, decision, patch, gone, local_path(old), local_path(partial), settings)
     tables = {"release_member": patch.members, "decision": decision}
     stored = {}
     for table, rows in tables.items():
@@ -332,19 +333,28 @@ def _subtract(
 
 
 def _write_papers(
-    lake: Lake, manifest: Manifest, decision: pa.Table, patch: Patch, old: Path, new: Path, settings: ReleaseSettings
+    lake: Lake,
+    manifest: Manifest,
+    decision: pa.Table,
+    patch: Patch,
+    gone: Sequence[int],
+    old: Path,
+    new: Path,
+    settings: ReleaseSettings,
 ) -> None:
     """The papers of a patch: counted anew, and saying what it is a patch of."""
 
-    def read(name: str) -> pa.Table:
+    def read(name: str, columns: Sequence[str]) -> pa.Table:
         files = [
             file for file in manifest.document["files"] if file["table"] == name and not _is_release_decision(file)
         ]
-        parts = [lake.read_table([lake.home / file["uri"] for file in files])] if files else [TABLES[name].empty()]
-        return pa.concat_tables([*parts, decision] if name == "decision" else parts)
+        paths = [lake.home / file["uri"] for file in files]
+        parts = [lake.read_table(paths, columns) if paths else TABLES[name].empty().select(list(columns))]
+        return pa.concat_tables([*parts, decision.select(list(columns))] if name == "decision" else parts)
 
     papers = papers_of(old, history=History(old.name, len(patch.removed), "subtract", 0))
-    write_papers(new, read_rows(new, patch.files), patch.files, patch.members, read, settings, papers)
+    credits = credits_without((old / "ATTRIBUTION.csv").read_text(encoding="utf-8"), {f"{i:020d}" for i in gone})
+    write_papers(new, read_counted(new, patch.files), patch.files, credits, read, settings, papers)
 
 
 def path_rows(path: Any) -> int:
@@ -432,31 +442,13 @@ def _enter(
 
 def _residue(lake: Lake, takedown_id: str, manifest: Manifest) -> int:
     """Samples of a release that the takedown reached, or that one of its selectors names: looked for again."""
-    members = pc.unique(_members(lake, manifest)["sample_id"])
+    members = pa.table({"sample_id": pc.unique(_members(lake, manifest)["sample_id"])})
     folder = takedowns.folder(lake, takedown_id)
     hits = lake.read_table([folder / "hits.parquet"])["sample_id"]
-    left = set(members.filter(pc.is_in(members, hits.combine_chunks())).to_pylist())
+    left = set(members.filter(pc.is_in(members["sample_id"], hits.combine_chunks()))["sample_id"].to_pylist())
+    selectors = lake.read_table([folder / "selectors.parquet"])
     files = {name: [local_path(path) for path in manifest.files(lake, name)] for name in TABLES_READ}
-    tables = _tables_of(files, members)
-    named = matches(lake.read_table([folder / "selectors.parquet"]), tables, takedowns.secret(lake))
-    return len(left | set(named["sample_id"].to_pylist()))
-
-
-def _tables_of(files: dict[str, Any], members: pa.Array) -> dict[str, pa.Table]:
-    """Samples of a release, with their images and what is stated about who made them."""
-    import duckdb
-
-    from assets.release.reach import open_files
-
-    with duckdb.connect(config={"threads": 2}) as connection:
-        for name in ("sample", "image", "attribution"):
-            open_files(connection, name, files[name], f"all_{name}")
-        connection.register("member", pa.table({"sample_id": members}))
-        made = {"sample": connection.execute("FROM all_sample SEMI JOIN member USING (sample_id)").to_arrow_table()}
-        connection.register("sample", made["sample"])
-        made["image"] = connection.execute("FROM all_image SEMI JOIN sample USING (image_id)").to_arrow_table()
-        made["attribution"] = connection.execute("FROM all_attribution").to_arrow_table()
-    return made
+    return len(left | set(named_among(members, selectors, files, takedowns.secret(lake))))
 
 
 def _release_of(lake: Lake, manifest: Manifest) -> str:

@@ -94,9 +94,25 @@ class Facts:
     scorers: Rows
 
 
-USED = (
-    "shard", "decision", "rights", "caption", "agent", "policy", "record", "sample", "reservation_evidence",
+READ: dict[str, tuple[str, ...]] = {
+    "shard": ("shard_id", "source", "uri", "kind", "sha256", "bytes"),
+    "decision": ("stage", "kept", "reason"),
+    "rights": ("sample_id", "conflict"),
+    "caption": ("sample_id", "kind", "model", "attempt", "status", "reason", "chosen"),
+    "agent": ("agent_id", "kind", "name", "revision", "license", "output_terms"),
+    "policy": ("name", "sha256", "body", "in_force"),
+    "record": ("record_id", "fetched_at"),
+    "sample": ("sample_id", "image_record_id"),
+    "reservation_evidence": ("rule", "decision"),
+}
+"""Tables of a build that are counted, with the columns of each."""
+
+ROWS_READ = (
+    "sample_id", "status", "url", "page_url", "page_record_id", "alt", "caption", "language", "image_format", "image_bytes",
+    "image_license", "license_url", "text_license", "caption_license", "obligations", "attribution", "similarity", "scores",
+    "cluster_id",
 )  # fmt: skip
+"""Columns of a release's rows that are counted."""
 
 
 def gather(rows: pa.Table, tables: Mapping[str, pa.Table], threads: int = 2) -> Facts:
@@ -104,15 +120,14 @@ def gather(rows: pa.Table, tables: Mapping[str, pa.Table], threads: int = 2) -> 
 
     Args:
         rows: rows of the release, as `assemble` made them.
-        tables: whole tables of USED by name; `decision` with the rows of all stages, the release's own too. A table
-            left out counts as empty; of record only record_id and fetched_at are read, of sample only sample_id and
-            image_record_id.
+        tables: tables of READ by name, with those columns at least; `decision` with the rows of all stages, the
+            release's own too. A table left out counts as empty.
         threads: threads of the counting.
     """
     with duckdb.connect(config={"threads": threads}) as connection:
-        for name in USED:
-            connection.register(name, tables.get(name, TABLES[name].empty()))
-        connection.register("released", rows)
+        for name, columns in READ.items():
+            connection.register(name, tables.get(name, TABLES[name].empty()).select(list(columns)))
+        connection.register("released", rows.select(list(ROWS_READ)))
         order = pa.table({"stage": list(STAGES), "position": pa.array(range(len(STAGES)), pa.int64())})
         connection.register("stage_order", order)
 

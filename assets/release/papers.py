@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import csv
+import io
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,21 +12,20 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from assets.release.attribution import attribution_csv
 from assets.release.card import NOBODY, History, Imprint, card_html, figure_files, readme
 from assets.release.croissant import FILE as CROISSANT
 from assets.release.croissant import Lineage, croissant
 from assets.release.eu_summary import FILE as EU_SUMMARY
 from assets.release.eu_summary import Crawler, eu_summary_markdown
-from assets.release.facts import USED, gather
+from assets.release.facts import READ, ROWS_READ, gather
 from assets.release.manifest import finish_release
 from assets.release.patch import read_list
 from assets.release.rows import COLUMNS
 from assets.release.shards import ReleaseFile, ReleaseSettings
 from resources.lake import sha256_of
 
-ReadTable = Callable[[str], pa.Table]
-"""Whole tables of the build by name."""
+ReadTable = Callable[[str, Sequence[str]], pa.Table]
+"""Columns of a whole table of the build, by the table's name."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def write_papers(
     folder: Path,
     rows: pa.Table,
     files: Sequence[ReleaseFile],
-    members: pa.Table,
+    credits: str,
     read: ReadTable,
     settings: ReleaseSettings,
     papers: Papers,
@@ -61,16 +62,15 @@ def write_papers(
 
     Args:
         folder: the release, whose data files are there.
-        rows: rows of the release, sorted by sample_id.
+        rows: rows of the release, with the columns that are counted at least.
         files: data files, as they were written.
-        members: table `release_member` of the release.
+        credits: ATTRIBUTION.csv.
         read: tables of the build, for the counts.
         settings: name, version and id.
         papers: what else the papers say.
     """
-    facts = gather(rows, {name: read(name) for name in USED})
+    facts = gather(rows, {name: read(name, columns) for name, columns in READ.items()})
     history = papers.history
-    credits = attribution_csv(rows, members)
     lineage = Lineage(None, sha256_of(dict(papers.steps)), papers.steps, history.supersedes if history else None)
     card = (facts, settings, files, papers.notes, papers.pictures, history, papers.imprint)
     documents: dict[str, str | bytes] = {
@@ -107,9 +107,17 @@ def papers_of(folder: Path, **more: Any) -> Papers:
     return Papers(**{**found, **more})
 
 
-def read_rows(folder: Path, files: Sequence[ReleaseFile]) -> pa.Table:
-    """Rows of a release from its Parquet files, sorted by sample_id."""
+def read_counted(folder: Path, files: Sequence[ReleaseFile]) -> pa.Table:
+    """What is counted of a release's rows, from its Parquet files."""
     names = [file.name for file in files if file.name.endswith(".parquet") and not file.name.startswith("documents-")]
-    parts = [pq.read_table(folder / name) for name in names]
-    empty = pa.schema([(name, kind) for name, (kind, _) in COLUMNS.items()]).empty_table()
-    return pa.concat_tables([empty, *parts]).sort_by("sample_id")
+    parts = [pq.read_table(folder / name, columns=list(ROWS_READ)) for name in names]
+    empty = pa.schema([(name, COLUMNS[name][0]) for name in ROWS_READ]).empty_table()
+    return pa.concat_tables([empty, *(part.select(list(ROWS_READ)) for part in parts)])
+
+
+def credits_without(text: str, keys: Collection[str]) -> str:
+    """ATTRIBUTION.csv without the lines of some samples, whose other lines do not change."""
+    lines = csv.reader(io.StringIO(text))
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(line for line in lines if line[0] not in keys)
+    return out.getvalue()

@@ -54,6 +54,31 @@ def reached(
         ).to_arrow_table()
 
 
+def named_among(
+    members: pa.Table,
+    selectors: pa.Table,
+    files: Mapping[str, Sequence[Path]],
+    secret: bytes | None = None,
+    threads: int = 2,
+) -> list[int]:
+    """Samples among some that selectors name themselves.
+
+    Args:
+        members: column sample_id of the samples in question.
+        selectors, files, secret, threads: as `reached` takes them.
+    """
+    with duckdb.connect(config={"threads": threads}) as connection:
+        open_files(connection, "sample", files.get("sample", ()), "every_sample")
+        for name in ("image", "attribution"):
+            open_files(connection, name, files.get(name, ()))
+        connection.register("member", members)
+        connection.register("selector", selectors)
+        connection.execute("CREATE VIEW sample AS FROM every_sample SEMI JOIN member USING (sample_id)")
+        kinds = selectors["kind"].unique().to_pylist()
+        found = connection.execute(f"SELECT DISTINCT sample_id FROM ({match_sql(kinds, secret)})") if kinds else None
+        return [sample for (sample,) in found.fetchall()] if found else []
+
+
 def _spread(connection: duckdb.DuckDBPyConnection, with_duplicates: bool) -> None:
     if with_duplicates:
         connection.execute(_EDGES)

@@ -15,6 +15,7 @@ from assets.embeddings.stage import image_reader
 from assets.provenance.decisions import funnel_counts, kept_ids
 from assets.provenance.tables import TABLES
 from assets.prune.report import chosen_concepts, concept_pictures, concept_sheet, sheet_png
+from assets.release.attribution import attribution_csv
 from assets.release.card import Imprint
 from assets.release.checks import release_reads_back, released_samples_are_allowed
 from assets.release.documents import write_documents
@@ -261,7 +262,8 @@ def release(work: Work) -> Mapping[str, pa.Table]:
             files = files + write_documents(
                 parts, assembled.rows, written.members, local_path(partial), tables["attribution"]
             )
-        write_papers(local_path(partial), assembled.rows, files, written.members, tables.__getitem__, settings, papers)
+        credits = attribution_csv(assembled.rows, written.members)
+        write_papers(local_path(partial), assembled.rows, files, credits, lambda name, _: tables[name], settings, papers)
     return {"release_member": written.members, "decision": assembled.decision}
 
 
