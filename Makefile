@@ -5,8 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RECIPE ?= recipes/demo.yaml
 CASES ?= 30000
+KILLS ?= 30
+JOBS ?= 2
 
-.PHONY: demo test ui lint docs bench bench-scale fuzz clean
+.PHONY: demo test ui lint docs bench bench-scale fuzz chaos clean
 
 $(STAMP): pyproject.toml models.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -17,11 +19,11 @@ $(STAMP): pyproject.toml models.txt
 demo: $(STAMP)  ## build the demo recipe from the crawl in examples/crawl
 	@$(BIN)/winnow build $(RECIPE)
 
-test: $(STAMP)  ## style, types, tests
+test: $(STAMP)  ## style, types, tests; JOBS files of tests at a time
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 ui: $(STAMP)  ## Dagster's UI on http://127.0.0.1:3000
 	@$(BIN)/winnow ui $(RECIPE)
@@ -46,6 +48,9 @@ bench-scale: $(STAMP)  ## dedup, clusters and pruning of simulated pools of 1, 5
 
 fuzz: $(STAMP)  ## 30,000 damaged crawl files, pages, images, lists and shards, 21,000 of them of the first three kinds: minutes
 	$(BIN)/python -m tests.fuzz --cases $(CASES) --seed 1
+
+chaos: $(STAMP)  ## kill -9 at 30 random moments of a small build, each followed by a rerun, while a reader asks: minutes
+	$(BIN)/python -m tests.chaos --kills $(KILLS)
 
 clean:  ## remove the environment and the data
 	rm -rf $(VENV) .winnow

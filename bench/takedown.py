@@ -184,10 +184,11 @@ def section(found: dict[int, list[dict[str, float]]]) -> str:
     return f"""## Takedown of one domain
 
 A release of {SHARDS:,} shards ({SHARDS * EACH:,} samples of {IMAGE_BYTES:,} bytes) from {SHARDS:,} crawl shards; a
-domain with five samples in 1, 10 or 100 of them is taken out. `request` finds what it reaches and seals it; `files` writes the touched tars and their Parquet
-twins anew, reads them again and links all others; `papers` counts the new release and writes card, Croissant and checksums;
-`proof` looks through the new release again. `until the release` is the time from the request to the patch release, all of these
-included; the database is built after it. Medians of {ROUNDS} takedowns each, one after the other.
+domain with five samples in 1, 10 or 100 of them is taken out. `request` finds what it reaches and seals it; `files`
+writes the touched tars and their Parquet twins anew, reads them again and links all others; `papers` counts the new
+release and writes card, Croissant and checksums; `proof` looks through the new release again. `until the release` is
+the time from the request to the patch release, all of these included; the database is built after it. Medians of
+{ROUNDS} takedowns each, one after the other.
 
 {table(["shards with the domain", "samples", "files written anew", *parts], rows)}
 

@@ -66,28 +66,30 @@ def garbage(lake: Lake, kept: Sequence[str], withdrawn: bool, recent: int) -> It
     manifests = [manifest for build in kept if (manifest := find_manifest(lake, build)) is not None]
     named = {uri for manifest in manifests for uri in named_files(manifest)}
     for path in _files(lake.home / "lake"):
-        leftover = path.name.startswith(".")
-        if leftover and _age(path) < recent:
-            continue
-        if lake.uri(path) not in named:
-            yield Garbage(path, "left by a killed run" if leftover else "no kept build needs it", path.stat().st_size)
+        if not path.name.startswith(".") and lake.uri(path) not in named:
+            yield Garbage(path, "no kept build needs it", path.stat().st_size)
     for folder in _entries(lake.home / "builds"):
         if folder.name not in kept:
             yield Garbage(folder, "manifest of a build that is not kept", _size(folder))
     for folder in _entries(lake.home / "scratch"):
         if _age(folder) >= recent:
             yield Garbage(folder, "work of a killed run", _size(folder))
-    yield from _release_folders(lake, withdrawn, recent)
-
-
-def _release_folders(lake: Lake, withdrawn: bool, recent: int) -> Iterator[Garbage]:
     gone = {row["release_id"] for row in releases(lake) if row["withdrawn_at"] is not None}
     for folder in _entries(lake.home / "releases"):
-        if folder.name.startswith("."):
-            if _age(folder) >= recent:
-                yield Garbage(folder, "left by a killed run", _size(folder))
-        elif withdrawn and folder.name in gone:
+        if withdrawn and folder.name in gone:
             yield Garbage(folder, "release that was withdrawn", _size(folder))
+    for path in _leftovers(lake.home):
+        if _age(path) >= recent:
+            yield Garbage(path, "left by a killed run", _size(path))
+
+
+def _leftovers(folder: UPath) -> Iterator[UPath]:
+    """Hidden names of what was being written, anywhere but in Dagster's own folder."""
+    for path in _entries(folder):
+        if path.name.startswith((".duckdb-", ".probe-")) or (path.name.startswith(".") and ".partial" in path.name):
+            yield path
+        elif path.is_dir() and path.name != "dagster":
+            yield from _leftovers(path)
 
 
 def _entries(folder: UPath) -> list[UPath]:

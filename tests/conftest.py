@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import json
 import os
@@ -18,6 +19,12 @@ import yaml
 REPOSITORY = Path(__file__).resolve().parents[1]
 CRAWL = REPOSITORY / "examples" / "crawl"
 TWO_SHARDS = ("sample-00003.warc.gz", "sample-00004.warc.gz")
+
+
+def pytest_collection_modifyitems(items) -> None:
+    """Where several workers share the tests, files that are slow as a whole come first: none is left alone at the end."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: getattr(getattr(item.module, "pytestmark", None), "name", None) != "slow")
 
 
 @dataclass
@@ -95,9 +102,20 @@ def make_project(folder: Path) -> Project:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory) -> tuple[Project, str]:
-    """A finished build of two shards and its manifest hash; tests only look at it."""
-    project = make_project(tmp_path_factory.mktemp("built"))
-    return project, project.build()
+    """A finished build of two shards and its manifest hash; tests only look at it.
+
+    Workers of pytest-xdist share it: the first one makes it, the others wait for the lock and find it there.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "built"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        project, made = Project(folder), folder / "manifest.txt"
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            project = make_project(folder)
+            made.write_text(project.build())
+    return project, made.read_text()
 
 
 @pytest.fixture(scope="session")

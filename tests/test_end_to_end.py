@@ -1,14 +1,9 @@
 """From crawl to release: two real shards, every real stage, by the command a person would type."""
 
-import contextlib
 import hashlib
 import json
-import os
-import random
 import shutil
-import signal
 import tarfile
-import time
 
 import pyarrow.parquet as pq
 import pytest
@@ -317,19 +312,6 @@ def test_a_diversified_build_keeps_a_few_of_each_cell_and_its_funnel_adds_up(pro
         (SELECT 1 FROM decision o WHERE o.sample_id = d.other_sample_id AND o.stage = 'diversify' AND o.kept)"""
     ) == [(0,)]
     assert {row[0] for row in project.sql("SELECT DISTINCT k FROM kmeans")} == {2, 4}
-
-
-def test_a_build_killed_at_random_moments_elsewhere_ends_with_the_same_hash(built, tmp_path):
-    project = make_project(tmp_path / "another" / "folder")
-    dice = random.Random(os.getpid())
-    for _ in range(3):
-        process = project.start("build", "recipe.yaml")
-        time.sleep(dice.uniform(3, 13))
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-    assert project.build() == built[1]
-    assert project.sql("SELECT count(*) FROM sample") == built[0].sql("SELECT count(*) FROM sample")
 
 
 def test_a_missing_crawl_file_is_one_sentence(tmp_path):

@@ -33,6 +33,8 @@ from tests.resources.captioner.conftest import captioners  # noqa: F401
 from tests.resources.language_model.server import Reply, ScriptedServer
 from tests.resources.language_model.test_transformers_model import tiny  # noqa: F401
 
+pytestmark = pytest.mark.slow
+
 PAYLOADS = ("HACKED", "PWNED", "hello world", "OWNED")
 GOOD_SHORT = "A pattern of many small colored squares covers the whole picture."
 WORDS = "A pattern of small colored squares covers the picture from edge to edge; red, green and blue stand beside each other in"
@@ -40,6 +42,9 @@ GOOD_DENSE = (
     f"{WORDS} no order that repeats. The squares are sharp and bright. Nothing else is shown, and the light is even."
 )
 ORDINARY = [f"{name} tile pattern number {number}" for name in ("Lisbon", "Delft", "Iznik") for number in range(4)]
+
+VOCABULARY = Path("nowhere")
+"""A home in which the vocabulary is done."""
 
 
 def noise(seed: int) -> bytes:
@@ -112,9 +117,21 @@ def make(folder: Path, alts: list[str], **captions) -> House:
         response("http://patterns.example/", page(alts).encode()),
         *(response(f"http://patterns.example/p/{i}.png", noise(i), "image/png") for i in range(len(alts))),
     )
+    if (VOCABULARY / "lake").exists():
+        shutil.copytree(VOCABULARY / "lake", folder / "home" / "lake")
     project = House(folder)
     configure(project, **captions)
     return project
+
+
+@pytest.fixture(scope="module", autouse=True)
+def vocabulary(tmp_path_factory):
+    """The vocabulary's vectors, which follow from the encoder alone, are made once: `make` puts the file into every home."""
+    global VOCABULARY
+    house = make(tmp_path_factory.mktemp("words") / "p", ORDINARY[:1])
+    build = open_build(load_recipe(house.folder / "recipe.yaml"), house.home)
+    build.run(build.steps["vocabulary"], None)
+    VOCABULARY = house.home
 
 
 def configure(project: House, **captions) -> None:

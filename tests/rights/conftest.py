@@ -100,7 +100,8 @@ def table(name: str, rows: list[dict]) -> pa.Table:
     full = [
         {
             f.name: row.get(
-                f.name, None if f.nullable else blank.get(f.type, bytes(f.type.byte_width) if "binary" in str(f.type) else 0)
+                f.name,
+                None if f.nullable else blank.get(f.type, bytes(f.type.byte_width) if "binary" in str(f.type) else 0),
             )
             for f in schema
         }
