@@ -263,7 +263,9 @@ def release(work: Work) -> Mapping[str, pa.Table]:
                 parts, assembled.rows, written.members, local_path(partial), tables["attribution"]
             )
         credits = attribution_csv(assembled.rows, written.members)
-        write_papers(local_path(partial), assembled.rows, files, credits, lambda name, _: tables[name], settings, papers)
+        write_papers(
+            local_path(partial), assembled.rows, files, credits, lambda name, _: tables[name], settings, papers
+        )
     return {"release_member": written.members, "decision": assembled.decision}
 
 
