@@ -21,12 +21,7 @@ def explain(connection: duckdb.DuckDBPyConnection, sample_id: int) -> Story:
     """
     found = _rows(connection, _SAMPLE, sample_id) if 0 <= sample_id <= MAX_ID else []
     if not found:
-        [[first, last, count]] = connection.execute(_IDS).fetchall()
-        known = f"its {count} samples have ids from {first} to {last}" if count else "it has no samples"
-        raise LookupError(
-            f"no sample has the id {sample_id} in this database; {known}: "
-            'winnow sql "SELECT sample_id, outcome, image_url FROM why LIMIT 10" lists some'
-        )
+        raise no_such_sample(connection, sample_id)
     sample = found[0]
     ids = {name: sample.pop(name) for name in ("page_record_id", "image_record_id", "image_id")}
     evidence = _rows(connection, _EVIDENCE, sample_id)
@@ -55,6 +50,16 @@ def explain(connection: duckdb.DuckDBPyConnection, sample_id: int) -> Story:
         scores=_rows(connection, "FROM score WHERE sample_id = ? ORDER BY scorer, model", sample_id),
         cluster=_one(_rows(connection, _CLUSTER, sample_id)),
         releases=_rows(connection, _RELEASES, sample_id),
+    )
+
+
+def no_such_sample(connection: duckdb.DuckDBPyConnection, sample_id: int) -> LookupError:
+    """The error for an id that no sample has, with a sentence that says how to find ids."""
+    [[first, last, count]] = connection.execute(_IDS).fetchall()
+    known = f"its {count} samples have ids from {first} to {last}" if count else "it has no samples"
+    return LookupError(
+        f"no sample has the id {sample_id} in this database; {known}: "
+        'winnow sql "SELECT sample_id, outcome, image_url FROM why LIMIT 10" lists some'
     )
 
 
