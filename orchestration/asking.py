@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from orchestration.manifest import BuildError, read_manifest
+from orchestration.publishing import compare, releases
 from resources.lake import Lake, local_path
 
 
@@ -40,7 +41,13 @@ def ask(home: str, query: str, arguments: Sequence[str]) -> tuple[list[str], lis
         if set(given) != set(wanted):
             form = " ".join(f"--arg {name}=…" for name in wanted) or "no --arg"
             raise BuildError(f"question {query} takes {form}")
-        query, values = questions[query].sql, given
+        if query == "build_diff":
+            # Any two builds may be asked about: what differs is worked out, and kept, where nobody compared them yet.
+            return _build_diff(home, given)
+        try:
+            query, values = questions[query].bound(given)
+        except ValueError as error:
+            raise BuildError(str(error)) from error
     elif arguments:
         raise BuildError(f"--arg goes with a ready-made question, and {query!r} is none; see winnow sql --list")
     with connect(home) as connection:
@@ -99,15 +106,26 @@ def prov(home: str, sample_id: int) -> str:
 
 
 def difference(home: str, older: str, newer: str) -> pa.Table:
-    """One row per sample that differs between two builds, with the reason."""
-    from assets.provenance.diff import TABLES_COMPARED, diff
-
+    """One row per sample that differs between two builds or releases, with the reason."""
     lake = Lake(home)
-    manifests = [read_manifest(lake, name) for name in (older, newer)]
-    before, after = (
-        {table: [local_path(path) for path in m.files(lake, table)] for table in TABLES_COMPARED} for m in manifests
-    )
-    return diff(before, after)
+    before, after = (read_manifest(lake, build_of(lake, name)) for name in (older, newer))
+    return compare(lake, before, after)
+
+
+def build_of(lake: Lake, name: str) -> str:
+    """The build that a release was cut from, where a name is a release's; else the name, which is a build's."""
+    return next((row["build_id"] for row in releases(lake) if row["release_id"] == name), name)
+
+
+def _build_diff(home: str, given: dict[str, str]) -> tuple[list[str], list[tuple[Any, ...]]]:
+    rows = difference(home, given["older"], given["newer"])
+    columns = ["sample_id", "change", "stage", "reason", "before", "after", "image_url"]
+    with connect(home) as connection:
+        connection.register("changed", rows)
+        found = connection.execute(
+            f"SELECT {', '.join(columns)} FROM changed LEFT JOIN sample USING (sample_id) ORDER BY change, sample_id"
+        )
+        return columns, found.fetchall()
 
 
 def concept(recipe: str | None, home: str, concept_id: int, each: int, out: str) -> str:

@@ -306,9 +306,10 @@ def _tell(section: str, text: str) -> None:
 @click.option("--csv", "as_csv", is_flag=True, help="Print every changed sample as CSV instead of the summary.")
 @_home_option
 def diff(older: str, newer: str, as_csv: bool, home: str) -> None:
-    """Compare two builds by id, by a start of it, or `latest`: added, removed, changed caption, changed license.
+    """Compare two builds or releases by id (of a build its start will do), or `latest`: added, removed, changed caption,
+    changed license, each with its reason.
 
-    `winnow sql "FROM build"` lists the builds of this home.
+    `winnow sql "FROM build"` and `winnow sql "FROM release"` list those of this home.
     """
     from orchestration import asking
 

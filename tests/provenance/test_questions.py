@@ -1,11 +1,14 @@
+import hashlib
+
 import duckdb
 import pytest
 
-from assets.provenance.questions import answer, list_questions
+from assets.provenance.questions import NAMED, answer, list_questions
 from tests.provenance import tiny_build as t
 
 GIVEN = {
-    "sample_id": str(t.A0), "domain": "moon.example", "license": "CC-*", "url_prefix": "https://moon.example/",
+    "sample_id": str(t.A0), "domain": "moon.example", "license": "CC-*", "kind": "domain", "value": "moon.example",
+    "older": "b0", "newer": t.RELEASE,
     "policy": "metadata-only",
 }  # fmt: skip
 
@@ -19,15 +22,19 @@ def test_every_question_says_what_it_answers_and_describes_its_parameters():
         assert question.title.endswith((".", "?", ")")), question.name
         assert all(question.parameters.values()), question.name
         assert all(f"${name}::" in question.sql for name in question.parameters), question.name
-        assert question.sql.count("$") == sum(question.sql.count(f"${name}::") for name in question.parameters)
+        asked = [*question.parameters, *(["radius"] if NAMED in question.sql else [])]
+        assert question.sql.count("$") == sum(question.sql.count(f"${name}::") for name in asked)
 
 
 def test_the_questions_that_people_ask_are_there():
     asked = {
         "where_from", "why_dropped", "license_evidence", "caption_models", "attribution", "license_by_cluster",
-        "from_domain", "unknown_licenses", "domains_by_bytes", "reservations_by_protocol", "funnel",
+        "from_domain", "unknown_licenses", "domains_by_bytes", "reservations_by_protocol", "funnel", "releases_with",
+        "build_diff", "what_if_policy", "takedown_reach",
     }  # fmt: skip
-    assert asked <= {question.name for question in list_questions()}
+    numbered = {question.name: question.title.partition(".")[0] for question in list_questions()}
+    assert {int(number) for number in numbered.values() if number.isdecimal()} == set(range(1, 16))
+    assert {name for name, number in numbered.items() if number.isdecimal()} == asked
 
 
 @pytest.mark.parametrize("question", list_questions(), ids=lambda question: question.name)
@@ -206,10 +213,41 @@ def test_what_if_the_policy_were_another(tiny):
 
 
 def test_a_takedown_reaches_the_sample_that_stands_for_a_dropped_copy(tiny):
-    found = ask(tiny, "takedown_reach", url_prefix="http://star.example/")
+    found = ask(tiny, "takedown_reach", kind="url_prefix", value="http://star.example/")
     assert found == []
-    found = ask(tiny, "takedown_reach", url_prefix="https://cdn.leaf.example/a.jpg")
+    found = ask(tiny, "takedown_reach", kind="url", value="https://cdn.leaf.example/a.jpg")
     assert [(row["file"], row["match"], row["sample_ids"]) for row in found] == [("00000.tar", "exact", [t.A0])]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("sample", str(t.A1)), ("record", str(t.ONE | 11)), ("image_sha256", t.sha(t.BYTES["a.jpg"]).hex()),
+        ("image_md5", hashlib.md5(t.BYTES["a.jpg"]).hexdigest()), ("phash", (b"a" * 8).hex() + "/0"),
+    ],
+)  # fmt: skip
+def test_a_takedown_reaches_the_same_group_from_any_of_it_by_any_kind_of_selector(tiny, kind, value):
+    found = ask(tiny, "takedown_reach", kind=kind, value=value)
+    assert t.A0 in [sample for row in found for sample in row["sample_ids"]]
+
+
+def test_releases_before_this_one_are_told_too(tiny):
+    found = ask(tiny, "releases_with", sample_id=t.A0)
+    assert [(row["release_id"], row["file"], row["withdrawn_at"] is not None) for row in found] == [
+        (t.BEFORE, "00000.tar", True), (t.RELEASE, "00000.tar", False),
+    ]  # fmt: skip
+    assert [row["release_id"] for row in ask(tiny, "releases_with", sample_id=t.B3)] == [t.BEFORE]
+
+
+@pytest.mark.parametrize(("older", "newer"), [("b0", "b1"), (t.BEFORE, t.RELEASE)])
+def test_the_difference_of_two_builds_has_reasons(tiny, older, newer):
+    found = ask(tiny, "build_diff", older=older, newer=newer)
+    assert [(row["sample_id"], row["change"], row["stage"], row["reason"]) for row in found] == [
+        (t.A2, "added", "prune", "over_quota"), (t.A0, "changed caption", "captions", "alt -> fused"),
+        (t.B3, "removed", "prune", "over_quota"),
+    ]  # fmt: skip
+    assert (found[1]["before"], found[1]["after"]) == ("a leaf", "a green leaf")
+    assert ask(tiny, "build_diff", older="b1", newer="b0") == []
 
 
 @pytest.mark.parametrize("value", ["' OR 1=1 --", "1; DROP TABLE sample", "", "-1", "1e400", str(2**64)])
@@ -220,7 +258,11 @@ def test_a_hostile_sample_id_is_a_wrong_value_and_no_sql(tiny, value):
 
 def test_hostile_text_is_only_text(tiny):
     assert ask(tiny, "from_domain", domain="x' OR '1'='1") == []
-    assert ask(tiny, "takedown_reach", url_prefix="' UNION SELECT 1 --") == []
+    assert ask(tiny, "takedown_reach", kind="creator", value="' UNION SELECT 1 --") == []
+    with pytest.raises(ValueError, match="is no http address"):
+        ask(tiny, "takedown_reach", kind="url_prefix", value="' UNION SELECT 1 --")
+    with pytest.raises(ValueError, match="no kind of selector"):
+        ask(tiny, "takedown_reach", kind="' UNION SELECT 1 --", value="x")
 
 
 def test_a_missing_or_unknown_parameter_is_named(tiny):

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -276,6 +276,21 @@ FETCHES = [
 ]  # fmt: skip
 
 
+# The build before this one had A0 and B3, and another text for A0.
+BEFORE = "tiny-0.9.0-0"
+HISTORY = [
+    {"release_id": BEFORE, "sample_id": A0, "file": "00000.tar", "row": 0, "with_image": True, "caption_kind": "alt"},
+    {"release_id": BEFORE, "sample_id": B3, "file": "00000.tar", "row": 1, "with_image": True, "caption_kind": "alt"},
+]
+CHANGES = [
+    {"older": "b0", "newer": "b1", "sample_id": A2, "change": "added", "stage": "prune", "reason": "over_quota"},
+    {"older": "b0", "newer": "b1", "sample_id": B3, "change": "removed", "stage": "prune", "reason": "over_quota"},
+    {"older": "b0", "newer": "b1", "sample_id": A0, "change": "changed caption", "stage": "captions",
+     "reason": "alt -> fused", "before": "a leaf", "after": "a green leaf"},
+    {"older": "a9", "newer": "b0", "sample_id": B3, "change": "added", "stage": "crawl", "reason": "new"},
+]  # fmt: skip
+
+
 def tables() -> dict[str, pa.Table]:
     """The build's tables, whole."""
     shards = [
@@ -297,7 +312,8 @@ def tables() -> dict[str, pa.Table]:
         "decision": [row for part in DECISIONS.values() for row in part],
         "caption": CAPTIONS, "score": SCORES, "cluster": CLUSTERS, "agent": AGENTS, "license": KNOWN_LICENSES,
         "cluster_member": [dict(zip(("sample_id", "cluster_id", "distance"), m, strict=True)) for m in MEMBERS],
-        "fetch": FETCHES, "model_call": CALLS, "release_member": members,
+        "fetch": FETCHES, "model_call": CALLS, "release_member": members, "release_history": HISTORY,
+        "release_change": CHANGES,
         "policy": policy_table(load_policy("commercial-open")).to_pylist(),
     }  # fmt: skip
     return {name: table(name, found) for name, found in rows.items()}
@@ -319,9 +335,12 @@ def ledger() -> dict[str, pa.Table]:
         )  # fmt: skip
     release = {"release_id": RELEASE, "build_id": "b1", "name": "tiny", "version": "1.0.0"}
     release |= {"manifest_sha256": sha("m"), "published_at": FETCHED}
+    before = {**release, "release_id": BEFORE, "build_id": "b0", "version": "0.9.0", "withdrawn_at": FETCHED}
+    before |= {"published_at": FETCHED - timedelta(days=1)}
+    release["supersedes"] = BEFORE
     build = {"build_id": "b1", "name": "tiny", "recipe_sha256": sha("r"), "code_version": "c", "recipe": json.dumps({})}
     return {
-        "artifact": table("artifact", artifacts), "run": table("run", runs), "release": table("release", [release]),
+        "artifact": table("artifact", artifacts), "run": table("run", runs), "release": table("release", [before, release]),
         "build": table("build", [build]),
     }  # fmt: skip
 

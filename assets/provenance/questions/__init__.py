@@ -9,11 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from assets.provenance.sql_files import read_sql
+from assets.rights.removals import RemovalError, match_sql, selector
+
+NAMED = "{named}"
+"""Stands in a question for the statement that finds what a selector names."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,22 @@ class Question:
     title: str
     parameters: Mapping[str, str]
     sql: str
+
+    def bound(self, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """The statement for some values, and what is bound to it.
+
+        What a selector names depends on its kind, of which there are few: each has a statement of its own.
+
+        Raises ValueError where a kind or a value is none.
+        """
+        if NAMED not in self.sql:
+            return self.sql, dict(values)
+        try:
+            asked = selector(str(values["kind"]), str(values["value"]))
+        except RemovalError as error:
+            raise ValueError(f"question {self.name}: {error}") from error
+        rest = {"kind": asked.kind, "value": asked.value, "radius": asked.radius}
+        return self.sql.replace(NAMED, match_sql([asked.kind])), {**values, **rest}
 
 
 @cache
@@ -54,6 +75,7 @@ def answer(connection: duckdb.DuckDBPyConnection, name: str, values: Mapping[str
         wanted = ", ".join(f"{key} ({text})" for key, text in question.parameters.items()) or "no parameters"
         raise ValueError(f"question {name} takes {wanted}; given: {', '.join(sorted(given)) or 'none'}")
     try:
-        return connection.execute(question.sql, given or None).to_arrow_table()
+        sql, bound = question.bound(given)
+        return connection.execute(sql, bound or None).to_arrow_table()
     except duckdb.ConversionException as error:
         raise ValueError(f"question {name}: {error}") from error

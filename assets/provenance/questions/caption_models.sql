@@ -1,4 +1,4 @@
--- Which model and revision wrote the captions of each kind, under which terms, and what became of them.
+-- 4. Which model and revision wrote the captions of each kind, under which terms, and what became of them.
 SELECT c.kind, c.model, c.revision, c.model_license, c.output_terms, count(*) AS captions,
     count(*) FILTER (c.status = 'ok') AS accepted, count(*) FILTER (c.status = 'rejected') AS rejected,
     count(*) FILTER (c.status = 'skipped') AS skipped, count(*) FILTER (c.status = 'failed') AS failed,

@@ -1,4 +1,4 @@
--- Which domains gave the most content: decoded image bytes seen and released, largest first (for the top 10 % that the
+-- 13. Which domains gave the most content: decoded image bytes seen and released, largest first (for the top 10 % that the
 -- EU public summary asks for, see rank_share).
 WITH counted AS (
     SELECT coalesce(d.domain, '') AS domain, count(*) AS samples, sum(i.bytes)::UBIGINT AS bytes,

@@ -1,4 +1,4 @@
--- Everything whose page or image comes from a domain or host, and what became of it.
+-- 9. Everything whose page or image comes from a domain or host, and what became of it.
 -- parameter domain: registrable domain (example.org: with all hosts under it) or host (www.example.org)
 WITH wanted AS (
     SELECT host FROM host_domain

@@ -1,4 +1,4 @@
--- Which licenses do the samples of each concept have, and how many of them were released.
+-- 7. Which licenses do the samples of each concept have, and how many of them were released.
 SELECT n.cluster_id, r.image_license AS license, count(*) AS samples,
     round(count(*) / sum(count(*)) OVER (PARTITION BY n.cluster_id), 4) AS share,
     count(m.sample_id) AS released

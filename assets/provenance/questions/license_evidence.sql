@@ -1,4 +1,4 @@
--- Which license statements were seen for this sample, by which rule and in which bytes, and which one decided.
+-- 3. Which license statements were seen for this sample, by which rule and in which bytes, and which one decided.
 -- parameter sample_id: sample
 SELECT decided, rule, says, confidence, subject_type, value, crawl_file, record_offset, part, byte_start, byte_end
 FROM sample_evidence

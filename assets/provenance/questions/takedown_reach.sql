@@ -1,24 +1,31 @@
--- Which release files a takedown of an address would touch: samples under it, copies of their bytes, and the samples that
--- stay in their place or that they stand for.
--- parameter url_prefix: start of an image's or a page's address
-WITH named AS (
-    SELECT sample_id, image_id FROM sample
-    WHERE starts_with(image_url, $url_prefix::VARCHAR) OR starts_with(page_url, $url_prefix::VARCHAR)
+-- 12. Which release files a takedown would rewrite: what a selector names, copies of the same bytes, and whole groups of
+-- near-duplicates, until nothing new is reached; as winnow takedown does it.
+-- parameter kind: url, url_prefix, host, domain, page, image_sha256, image_md5, phash, creator, record or sample
+-- parameter value: the address, host, hash …; of phash 16 hexadecimal digits, and a radius as in …/8
+WITH RECURSIVE selector AS (
+    SELECT 'asked' AS list, $kind::VARCHAR AS kind, $value::VARCHAR AS value, length($value::VARCHAR) AS length,
+        $radius::UTINYINT AS radius
+),
+named AS MATERIALIZED ({named}),
+edge AS MATERIALIZED (
+    SELECT sample_id AS a, other_sample_id AS b FROM decision WHERE stage = 'dedup' AND other_sample_id IS NOT NULL
+    UNION ALL
+    SELECT other_sample_id, sample_id FROM decision WHERE stage = 'dedup' AND other_sample_id IS NOT NULL
 ),
 reached AS (
-    SELECT sample_id, 'exact' AS match FROM named
-    UNION ALL
-    SELECT s.sample_id, 'twin' FROM sample s JOIN image i USING (image_id)
-    WHERE i.sha256 IN (SELECT sha256 FROM image SEMI JOIN named USING (image_id))
-    UNION ALL
-    SELECT other_sample_id, 'duplicate' FROM decision SEMI JOIN named USING (sample_id) WHERE other_sample_id IS NOT NULL
-    UNION ALL
-    SELECT sample_id, 'duplicate' FROM decision WHERE other_sample_id IN (SELECT sample_id FROM named)
+    SELECT sample_id FROM named
+    UNION
+    (
+        SELECT b FROM reached JOIN edge ON a = sample_id
+        UNION ALL
+        SELECT t.sample_id FROM reached r JOIN sample s ON s.sample_id = r.sample_id JOIN image i ON i.image_id = s.image_id
+        JOIN image c ON c.sha256 = i.sha256 JOIN sample t ON t.image_id = c.image_id
+    )
 ),
-first AS (
-    SELECT sample_id, min_by(match, CASE match WHEN 'exact' THEN 0 WHEN 'twin' THEN 1 ELSE 2 END) AS match
-    FROM reached GROUP BY sample_id
+matched AS (
+    SELECT sample_id, coalesce(n.match, 'twin or duplicate') AS match
+    FROM (SELECT DISTINCT sample_id FROM reached) LEFT JOIN named n USING (sample_id)
 )
-SELECT m.release_id, m.file, f.match, count(*) AS samples, list(f.sample_id ORDER BY f.sample_id) AS sample_ids
-FROM first f JOIN release_member m USING (sample_id)
+SELECT m.release_id, m.file, f.match, count(*) AS samples, list(f.sample_id ORDER BY f.sample_id)[:100] AS sample_ids
+FROM matched f JOIN release_member m USING (sample_id)
 GROUP BY ALL ORDER BY m.release_id, m.file, f.match

@@ -1,4 +1,4 @@
--- How many samples have no known license: nothing stated (NONE) or not readable (NOASSERTION); seen and released.
+-- 10. How many samples have no known license: nothing stated (NONE) or not readable (NOASSERTION); seen and released.
 SELECT r.image_license AS license, count(*) AS samples, round(count(*) / sum(count(*)) OVER (), 4) AS share,
     count(m.sample_id) AS released,
     round(count(m.sample_id) / nullif(sum(count(m.sample_id)) OVER (), 0), 4) AS share_of_release,

@@ -1,4 +1,4 @@
--- Which samples would have another verdict under another policy (one that ships with Winnow, or the one in force), and
+-- 11. Which samples would have another verdict under another policy (one that ships with Winnow, or the one in force), and
 -- how many of them are in the release. No rebuild: it says what would become of these rows, not which rows a build
 -- would then choose instead of them.
 -- parameter policy: name of the policy, e.g. research-eu (FROM policy lists them)

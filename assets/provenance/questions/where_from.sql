@@ -1,4 +1,4 @@
--- Where did this sample come from: crawl files, byte offsets, page and image.
+-- 1. Where did this sample come from: crawl files, byte offsets, page and image.
 -- parameter sample_id: sample
 SELECT s.sample_id, h.source, h.uri AS crawl_file, lower(hex(h.sha256)) AS crawl_file_sha256,
     p.offset AS page_offset, p.length AS page_length, p.fetched_at, s.page_url, s.position,

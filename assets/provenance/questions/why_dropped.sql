@@ -1,4 +1,4 @@
--- What did each stage decide about this sample, against which limit, and under which code and settings.
+-- 2. What did each stage decide about this sample, against which limit, and under which code and settings.
 -- parameter sample_id: sample
 SELECT d.stage, d.kept, d.reason, d.score, d.threshold, d.other_sample_id, f.asset, f.fingerprint,
     any_value(r.code_version) AS code_version, lower(hex(any_value(r.config_sha256))) AS config_sha256
