@@ -14,8 +14,10 @@ from bench import (
     kmeans,
     near_duplicates,
     page_rights,
+    provenance,
     quotas,
     scale,
+    takedown,
     verdicts,
     warc_reading,
 )
@@ -32,7 +34,7 @@ def main() -> None:
     page = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
     parts = (
         warc_reading, fetching, decoding, page_rights, verdicts, embedding, near_duplicates, kmeans, quotas, gates,
-        endpoint, fusion,
+        endpoint, fusion, provenance, takedown,
     )  # fmt: skip
     sections = [part.main() for part in parts]
     # Pools of millions take an hour: `make bench-scale` measures them, and here is what it found.

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from orchestration.manifest import BuildError, read_manifest
 from orchestration.publishing import compare, releases
-from resources.lake import Lake, local_path
+from resources.lake import Lake
 
 
 def ready_made() -> list[tuple[str, str, list[str]]]:
@@ -67,7 +67,6 @@ def what_if(home: str, name_or_path: str) -> tuple[list[str], list[tuple[Any, ..
 
     Raises PolicyError where there is no such policy or it is wrong, BuildError where there is no database.
     """
-    from assets.provenance.questions import answer
     from assets.rights.policy import load_policy
     from assets.rights.terms import policy_relations
 
@@ -79,8 +78,17 @@ def what_if(home: str, name_or_path: str) -> tuple[list[str], list[tuple[Any, ..
         relations = policy_relations([policy], [spdx_id for (spdx_id,) in stated])
         for name in ("policy_setting", "policy_term"):
             connection.register(name, relations[name])  # found before the database's own table of that name
-        found = answer(connection, "what_if_policy", {"policy": policy.name})
+        found = connection.execute(_WHAT_IF, {"policy": policy.name}).to_arrow_table()
         return found.column_names, [tuple(row.values()) for row in found.to_pylist()]
+
+
+_WHAT_IF = """SELECT r.verdict AS verdict_now, u.verdict AS verdict_then, u.reason, u.image_license AS license,
+    count(*) AS samples, count(m.sample_id) AS released, min(r.sample_id) AS for_example
+FROM rights r
+JOIN rights_under($policy::VARCHAR) u USING (sample_id)
+LEFT JOIN (SELECT DISTINCT sample_id FROM release_member) m USING (sample_id)
+WHERE u.verdict <> r.verdict
+GROUP BY ALL ORDER BY released DESC, samples DESC, verdict_now, verdict_then, u.reason, license"""
 
 
 def story(home: str, sample_id: int) -> str:

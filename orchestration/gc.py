@@ -68,8 +68,9 @@ def garbage(lake: Lake, kept: Sequence[str], withdrawn: bool, recent: int) -> It
     for path in _files(lake.home / "lake"):
         if not path.name.startswith(".") and lake.uri(path) not in named:
             yield Garbage(path, "no kept build needs it", path.stat().st_size)
+    starts = {start["uri"] for manifest in manifests for start in manifest.document.get("starts", ())}
     for folder in _entries(lake.home / "builds"):
-        if folder.name not in kept:
+        if folder.name not in kept and not _is_started_from(lake, folder.name, starts):
             yield Garbage(folder, "manifest of a build that is not kept", _size(folder))
     for folder in _entries(lake.home / "scratch"):
         if _age(folder) >= recent:
@@ -81,6 +82,12 @@ def garbage(lake: Lake, kept: Sequence[str], withdrawn: bool, recent: int) -> It
     for path in _leftovers(lake.home):
         if _age(path) >= recent:
             yield Garbage(path, "left by a killed run", _size(path))
+
+
+def _is_started_from(lake: Lake, build: str, starts: set[str]) -> bool:
+    """Whether kept builds start from a file of a build, which recipes name by it."""
+    manifest = find_manifest(lake, build) if starts else None
+    return manifest is not None and any(file["uri"] in starts for file in manifest.document["files"])
 
 
 def _leftovers(folder: UPath) -> Iterator[UPath]:

@@ -94,8 +94,10 @@ def read_manifest(lake: Lake, build_id: str) -> Manifest:
     if len(found) != 1:
         told = ", ".join(known) or "none yet; run `winnow build` first"
         raise BuildError(f"build {build_id}: {'ambiguous' if found else 'not in'} {lake.home}; builds there: {told}")
-    document = lake.read_document(lake.home / "builds" / found[0] / "manifest.json")
-    return Manifest(found[0], sha256_of(document), document)
+    manifest = find_manifest(lake, found[0])
+    if manifest is None:
+        raise BuildError(f"build {found[0]}: its manifest is gone (winnow gc deletes those of builds that are not kept)")
+    return manifest
 
 
 def find_manifest(lake: Lake, build_id: str) -> Manifest | None:

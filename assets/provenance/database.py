@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from assets.provenance.prov import IDENTIFIERS
@@ -34,7 +35,10 @@ IN_LAKE = frozenset({"embedding", "centroid", "tag", "completion"})
 
 HELPERS = {
     "stage_order": "Stages in the order in which a sample meets them.",
-    "host_domain": "Registrable domain of every host that a page or an image comes from.",
+    "host_domain": "Registrable domain of every host that a page or an image comes from, and a number for the host.",
+    "sample_host": "Hosts of each sample's page and image, as numbers of host_domain.",
+    "sample_group": "Samples that are copies or near-duplicates of others, with the group they belong to.",
+    "verdict_change": "Samples that each policy that ships would judge otherwise than the one in force.",
     "site_record": "Records that hold statements about a whole site, such as robots.txt, by host.",
     "policy_setting": "Policies as rows: the one in force and those that ship with Winnow.",
     "policy_term": "What each policy says of each license that the evidence states; 0 allow, 1 url_only, 2 review, 3 deny.",
@@ -101,8 +105,8 @@ def build_database(
                 else:
                     _add_table(connection, table, files.get(table.name, ()), materialize)
                 _comment_table(connection, table)
-            _add_helpers(connection, files.get("decision", ()), inputs or {})
-            _add_policies(connection)
+            _add_helpers(connection, files.get("decision", ()), inputs or {}, materialize)
+            _add_policies(connection, materialize)
             for name in VIEWS:
                 _add_view(connection, view(name))
             connection.commit()
@@ -159,7 +163,9 @@ def _comment_table(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
 
 
 def _add_view(connection: duckdb.DuckDBPyConnection, file: SqlFile) -> None:
-    sql = file.sql.replace("{attributed}", ATTRIBUTED.format(samples="sample"))
+    sql = file.sql.replace(
+        "{attributed}", ATTRIBUTED.format(samples="(FROM sample SEMI JOIN release_member USING (sample_id))")
+    )
     sql = sql.replace("{addressed}", LICENSE_ADDRESSES)
     connection.execute(f"CREATE VIEW {_name(file.name)} AS {sql}")
     connection.execute(f"COMMENT ON VIEW {_name(file.name)} IS {_quoted(file.title)}")
@@ -168,15 +174,15 @@ def _add_view(connection: duckdb.DuckDBPyConnection, file: SqlFile) -> None:
 
 
 def _add_helpers(
-    connection: duckdb.DuckDBPyConnection, decisions: Sequence[Path], inputs: Mapping[str, Sequence[str]]
+    connection: duckdb.DuckDBPyConnection,
+    decisions: Sequence[Path],
+    inputs: Mapping[str, Sequence[str]],
+    materialize: bool,
 ) -> None:
     order = pa.table({"stage": list(STAGES), "position": pa.array(range(len(STAGES)), pa.uint8())})
     _from_arrow(connection, "stage_order", order)
-    hosts = connection.execute(
-        "SELECT host(page_url) AS host FROM sample UNION SELECT host(image_url) FROM sample ORDER BY host"
-    ).fetchall()
-    names = [host for (host,) in hosts if host]
-    _from_arrow(connection, "host_domain", pa.table({"host": pa.array(names, pa.string()), "domain": domains(names)}))
+    _add_hosts(connection, materialize)
+    _add_groups(connection)
     connection.execute(
         """CREATE TABLE site_record AS SELECT host(url) AS host, record_id FROM record WHERE record_id IN (
             SELECT subject_id FROM license_evidence WHERE subject_type = 'site'
@@ -185,12 +191,62 @@ def _add_helpers(
     )
     _add_decision_files(connection, decisions)
     _from_arrow(connection, "step_input", _pairs(inputs))
-    for name in ("stage_order", "host_domain", "site_record", "decision_file", "step_input"):
+    for name in ("stage_order", "host_domain", "sample_group", "site_record", "decision_file", "step_input"):
         connection.execute(f"COMMENT ON TABLE {name} IS {_quoted(HELPERS[name])}")
 
 
-def _add_policies(connection: duckdb.DuckDBPyConnection) -> None:
-    """Policies as relations, and what the evidence comes to under any of them."""
+_SAMPLE_HOST = """SELECT n.sample_id, p.host_id AS page_host, i.host_id AS image_host
+    FROM (SELECT sample_id, host(page_url) AS page, host(image_url) AS image FROM sample) n
+    LEFT JOIN host_domain p ON p.host = n.page LEFT JOIN host_domain i ON i.host = n.image"""
+
+
+def _add_hosts(connection: duckdb.DuckDBPyConnection, materialize: bool) -> None:
+    """Hosts as small numbers: whoever asks about a host or domain need not take four million addresses apart."""
+    hosts = connection.execute(
+        "SELECT host(page_url) AS host FROM sample UNION SELECT host(image_url) FROM sample ORDER BY host"
+    ).fetchall()
+    names = [host for (host,) in hosts if host]
+    numbers = pa.array(range(len(names)), pa.uint32())
+    rows = pa.table({"host": pa.array(names, pa.string()), "domain": domains(names), "host_id": numbers})
+    _from_arrow(connection, "host_domain", rows)
+    kind = "TABLE" if materialize else "VIEW"
+    order = " ORDER BY n.sample_id" if materialize else ""
+    connection.execute(f"CREATE {kind} sample_host AS {_SAMPLE_HOST}{order}")
+    connection.execute(f"COMMENT ON {kind} sample_host IS {_quoted(HELPERS['sample_host'])}")
+
+
+def _add_groups(connection: duckdb.DuckDBPyConnection) -> None:
+    """Copies and near-duplicates, whole groups of them: what a takedown reaches from any one of a group."""
+    edges = connection.execute(
+        """SELECT sample_id AS a, other_sample_id AS b FROM decision WHERE stage = 'dedup' AND other_sample_id IS NOT NULL
+        UNION ALL
+        SELECT unnest(ids), ids[1] FROM (
+            SELECT list(sample_id) AS ids FROM sample JOIN image USING (image_id) GROUP BY sha256 HAVING count(*) > 1
+        )"""
+    ).to_arrow_table()
+    _from_arrow(connection, "sample_group", groups(edges["a"].to_numpy(), edges["b"].to_numpy()))
+
+
+def groups(a: np.ndarray, b: np.ndarray) -> pa.Table:
+    """Connected samples: sample_id and group_id, the smallest id of its group; sorted by sample.
+
+    Args:
+        a, b: (n,) uint64 samples that belong together, pair by pair.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    ids, place = np.unique(np.concatenate([a, b]), return_inverse=True)
+    ones = np.ones(len(a), np.int8)
+    graph = coo_array((ones, (place[: len(a)], place[len(a) :])), shape=(len(ids), len(ids)))
+    count, label = connected_components(graph, directed=False) if len(ids) else (0, np.empty(0, np.int32))
+    smallest = np.full(count, np.iinfo(np.uint64).max, np.uint64)
+    np.minimum.at(smallest, label, ids)
+    return pa.table({"sample_id": pa.array(ids, pa.uint64()), "group_id": pa.array(smallest[label], pa.uint64())})
+
+
+def _add_policies(connection: duckdb.DuckDBPyConnection, materialize: bool) -> None:
+    """Policies as relations, what the evidence comes to under any of them, and what each would change."""
     bodies = connection.execute('SELECT body FROM "policy" ORDER BY name').fetchall()
     stated = connection.execute("SELECT DISTINCT spdx_id FROM license_evidence ORDER BY ALL").fetchall()
     relations = policy_relations([Policy.model_validate_json(body) for (body,) in bodies], [i for (i,) in stated])
@@ -206,6 +262,17 @@ def _add_policies(connection: duckdb.DuckDBPyConnection) -> None:
         twin AS ({rights_sql("twin")})
         {rights_sql("final")}"""
     )
+    others = connection.execute('SELECT name FROM "policy" WHERE NOT in_force ORDER BY name').fetchall()
+    changes = [_VERDICT_CHANGE.format(policy=_quoted(name)) for (name,) in others]
+    kind = "TABLE" if materialize else "VIEW"
+    nothing = _VERDICT_CHANGE.replace("rights_under({policy})", "rights").format(policy="NULL::VARCHAR")
+    connection.execute(f"CREATE {kind} verdict_change AS {' UNION ALL '.join([nothing, *changes])}")
+    connection.execute(f"COMMENT ON {kind} verdict_change IS {_quoted(HELPERS['verdict_change'])}")
+
+
+_VERDICT_CHANGE = """SELECT {policy} AS policy, u.sample_id, r.verdict AS verdict_now, u.verdict AS verdict_then, u.reason,
+    u.image_license AS license
+    FROM rights r JOIN rights_under({policy}) u USING (sample_id) WHERE u.verdict <> r.verdict"""
 
 
 def _add_decision_files(connection: duckdb.DuckDBPyConnection, decisions: Sequence[Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import duckdb
@@ -24,11 +25,10 @@ def explain(connection: duckdb.DuckDBPyConnection, sample_id: int) -> Story:
         raise no_such_sample(connection, sample_id)
     sample = found[0]
     ids = {name: sample.pop(name) for name in ("page_record_id", "image_record_id", "image_id")}
-    evidence = _rows(connection, _EVIDENCE, sample_id)
     rights = _one(_rows(connection, "FROM rights WHERE sample_id = ?", sample_id))
+    evidence = _evidence(connection, sample, ids, (rights or {}).get("decided_by"))
     image = _one(_rows(connection, _IMAGE, ids["image_id"]))
-    copies = _rows(connection, _COPIES, image["sha256"], sample_id) if image else []
-    copy_count = max((row.pop("copies") for row in copies), default=0)
+    copies, copy_count = _copies(connection, sample_id, image) if image else ([], 0)
     archived = ids["image_id"] if ids["image_id"] is not None else ids["image_record_id"]
     policies = _rows(connection, "SELECT name FROM policy WHERE in_force ORDER BY name")
     return Story(
@@ -51,6 +51,48 @@ def explain(connection: duckdb.DuckDBPyConnection, sample_id: int) -> Story:
         cluster=_one(_rows(connection, _CLUSTER, sample_id)),
         releases=_rows(connection, _RELEASES, sample_id),
     )
+
+
+def _evidence(connection: duckdb.DuckDBPyConnection, sample: Row, ids: Row, decided_by: str | None) -> list[Row]:
+    """The rows of view `sample_evidence` for one sample, looked up by id: a join would read all evidence."""
+    addresses = {name: sample[name] for name in ("page_url", "image_url")}
+    sites = [row["record_id"] for row in _rows(connection, _SITES, addresses)]
+    subjects = {
+        *(("image", ids[name]) for name in ("image_record_id", "image_id")),
+        *((kind, sample["sample_id"]) for kind in ("sample", "text")),
+        ("page", ids["page_record_id"]),
+        *(("site", record) for record in sites),
+    }
+    found = _among(connection, _FINDINGS, {number for _, number in subjects if number is not None})
+    found = [row for row in found if (row["subject_type"], row.pop("subject_id")) in subjects]
+    places = {row.pop("record_id"): row for row in _among(connection, _PLACES, {row["record_id"] for row in found})}
+    for row in found:
+        row |= places.get(row["record_id"], {"crawl_file": None, "record_offset": None})
+        row |= {"sample_id": sample["sample_id"], "decided": decided_by is not None and row["rule"] == decided_by}
+    return sorted(found, key=_evidence_order)
+
+
+def _evidence_order(row: Row) -> tuple[Any, ...]:
+    """What decided first, then what reserves, then what is surest."""
+    start = row["byte_start"]
+    sure = -row["confidence"] if row["confidence"] is not None else float("inf")
+    place = (start is None, start or 0)
+    return (not row["decided"], row["says"] != "reserved", sure, row["rule"], row["usage"] or "", place, row["says"])
+
+
+def _copies(connection: duckdb.DuckDBPyConnection, sample_id: int, image: Row) -> tuple[list[Row], int]:
+    """Samples of the same bytes, the first few of them, and how many there are: looked up in the sample's group."""
+    group = [row["sample_id"] for row in _rows(connection, _GROUP, sample_id, sample_id)]
+    held = _among(connection, "SELECT sample_id, image_id FROM sample WHERE sample_id IN ({ids})", group)
+    same = "SELECT image_id FROM image WHERE image_id IN ({ids}) AND sha256 = unhex('" + image["sha256"] + "')"
+    images = {row["image_id"] for row in _among(connection, same, {row["image_id"] for row in held} - {None})}
+    copies = sorted(row["sample_id"] for row in held if row["image_id"] in images)
+    return _among(connection, _COPY, copies[:MOST]), len(copies)
+
+
+def _among(connection: duckdb.DuckDBPyConnection, query: str, ids: Collection[int]) -> list[Row]:
+    """Rows of a query whose `{ids}` are these numbers: written out, they let DuckDB pass over what has none of them."""
+    return _rows(connection, query.replace("{ids}", ", ".join(str(int(i)) for i in sorted(ids)))) if ids else []
 
 
 def no_such_sample(connection: duckdb.DuckDBPyConnection, sample_id: int) -> LookupError:
@@ -86,16 +128,23 @@ _ORIGIN = """SELECT uri || CASE kind WHEN 'links' THEN ', row ' || (coalesce(fir
     FROM shard WHERE shard_id = (?::UBIGINT >> 32)"""
 _IMAGE = """SELECT lower(hex(sha256)) AS sha256, width, height, format, bytes, file, member
     FROM image WHERE image_id = ?"""
-_COPIES = f"""SELECT s.sample_id, coalesce(s.page_url, s.image_url) AS page_url, r.image_license, r.verdict, o.decided_by,
-    count(*) OVER () AS copies
-    FROM image i JOIN sample s USING (image_id)
-    LEFT JOIN rights r USING (sample_id) LEFT JOIN occurrence o USING (sample_id)
-    WHERE i.sha256 = unhex(?) AND s.sample_id <> ? ORDER BY s.sample_id LIMIT {MOST}"""
+_GROUP = """SELECT sample_id FROM sample_group
+    WHERE group_id = (SELECT group_id FROM sample_group WHERE sample_id = ?) AND sample_id <> ? ORDER BY sample_id"""
+_COPY = """SELECT s.sample_id, coalesce(s.page_url, s.image_url) AS page_url, r.image_license, r.verdict, o.decided_by
+    FROM (FROM sample WHERE sample_id IN ({ids})) s
+    LEFT JOIN (FROM rights WHERE sample_id IN ({ids})) r USING (sample_id)
+    LEFT JOIN (FROM occurrence WHERE sample_id IN ({ids})) o USING (sample_id) ORDER BY s.sample_id"""
 _ATTEMPTS = """SELECT f.attempt, f.status, f.reason, f.detail, epoch_us(f.started_at) AS started_us, f.final_url
     FROM sample s JOIN "fetch" f ON f.shard_id = s.shard_id AND f.url = s.image_url
     WHERE s.sample_id = ? AND f.kind = 'image' ORDER BY f.attempt, f.started_at"""
-_EVIDENCE = """FROM sample_evidence WHERE sample_id = ?
-    ORDER BY decided DESC, says = 'reserved' DESC, confidence DESC, rule, usage, byte_start, says"""
+_SITES = "SELECT record_id FROM site_record WHERE host = host($page_url) OR host = host($image_url)"
+_FINDINGS = """SELECT 'license' AS kind, subject_type, subject_id, rule, spdx_id AS says, NULL AS usage, confidence, value,
+        record_id, part, byte_start, byte_end FROM license_evidence WHERE subject_id IN ({ids})
+    UNION ALL
+    SELECT 'reservation', subject_type, subject_id, rule, decision, usage, NULL, value, record_id,
+        part, byte_start, byte_end FROM reservation_evidence WHERE subject_id IN ({ids})"""
+_PLACES = """SELECT e.record_id, coalesce(e.file, h.uri) AS crawl_file, e.offset AS record_offset
+    FROM (FROM record WHERE record_id IN ({ids})) e LEFT JOIN shard h USING (shard_id)"""
 _ATTRIBUTION = """SELECT field, value, rule, subject_type FROM attribution
     WHERE subject_type = 'sample' AND subject_id = $sample OR subject_type = 'page' AND subject_id = $page_record_id
         OR subject_type = 'image' AND subject_id IN ($image_record_id, $image_id)

@@ -42,7 +42,8 @@ def test_every_column_of_every_view_is_described_and_every_description_has_a_col
 
 
 def test_helpers_are_described(tiny):
-    comments = dict(rows(tiny, "SELECT table_name, comment FROM duckdb_tables()"))
+    said = "SELECT table_name, comment FROM duckdb_tables() UNION ALL SELECT view_name, comment FROM duckdb_views()"
+    comments = dict(rows(tiny, said))
     assert {name: comments[name] for name in HELPERS} == HELPERS
 
 

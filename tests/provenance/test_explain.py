@@ -125,3 +125,12 @@ def test_a_sample_without_a_page_says_which_row_of_which_list_it_is(tmp_path):
     build_database(tmp_path / "p.duckdb", t.write_files(tmp_path, made), {})
     with duckdb.connect(str(tmp_path / "p.duckdb"), read_only=True) as connection:
         assert "from    l.parquet, row 10001" in told(connection, t.A1)
+
+
+def test_the_evidence_of_a_story_is_that_of_the_view(tiny):
+    for sample_id in t.SAMPLES:
+        story = explain(tiny, sample_id)
+        told = [*story.licenses, *story.reservations]
+        viewed = tiny.execute("FROM sample_evidence WHERE sample_id = ?", [sample_id]).to_arrow_table().to_pylist()
+        key = lambda row: sorted((name, str(value)) for name, value in row.items())  # noqa: E731
+        assert sorted(told, key=key) == sorted(viewed, key=key)

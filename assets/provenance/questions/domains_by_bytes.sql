@@ -5,7 +5,8 @@ WITH counted AS (
         count(m.sample_id) AS released, coalesce(sum(i.bytes) FILTER (m.with_image), 0)::UBIGINT AS released_bytes
     FROM sample s
     JOIN image i USING (image_id)
-    LEFT JOIN host_domain d ON d.host = host(s.page_url)
+    LEFT JOIN sample_host n USING (sample_id)
+    LEFT JOIN host_domain d ON d.host_id = n.page_host
     LEFT JOIN (SELECT sample_id, bool_or(with_image) AS with_image FROM release_member GROUP BY sample_id) m
         ON m.sample_id = s.sample_id
     GROUP BY ALL

@@ -11,7 +11,7 @@
 -- column released: samples in the release
 -- column with_image: samples released with their image
 -- column released_bytes: bytes of the images in the release
-SELECT h.source, host(coalesce(s.page_url, s.image_url)) AS host, any_value(d.domain) AS domain,
+SELECT h.source, coalesce(d.host, '') AS host, any_value(d.domain) AS domain,
     count(DISTINCT s.shard_id) AS crawl_files, count(DISTINCT s.page_url) AS pages, count(*) AS samples,
     count(s.image_id) AS decoded,
     count(*) FILTER (r.image_license NOT IN ('NONE', 'NOASSERTION')) AS licensed,
@@ -25,6 +25,7 @@ LEFT JOIN image i USING (image_id)
 LEFT JOIN rights r ON r.sample_id = s.sample_id
 LEFT JOIN (SELECT sample_id, bool_or(with_image) AS with_image FROM release_member GROUP BY sample_id) m
     ON m.sample_id = s.sample_id
-LEFT JOIN host_domain d ON d.host = host(coalesce(s.page_url, s.image_url))
-GROUP BY h.source, host(coalesce(s.page_url, s.image_url))
+LEFT JOIN sample_host n ON n.sample_id = s.sample_id
+LEFT JOIN host_domain d ON d.host_id = CASE WHEN s.page_url IS NULL THEN n.image_host ELSE n.page_host END
+GROUP BY h.source, d.host
 ORDER BY samples DESC, host
