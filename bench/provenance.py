@@ -36,7 +36,7 @@ BASE = """SELECT ({shard}::UBIGINT << 32) | i::UBIGINT AS sample_id, {shard}::UI
     hash(i, {shard}, 1) % 100 AS luck, ({shard}::UBIGINT << 32) | (2000000 + i // 20)::UBIGINT AS page_record_id,
     ({shard}::UBIGINT << 32) | (1000000 + i)::UBIGINT AS image_record_id,
     floor(20000 * pow((hash(i // 20, {shard}, 2) % 1000003) / 1000003, 3))::BIGINT AS site,
-    CASE WHEN hash(i, {shard}, 3) % 100 < 3 THEN hash(i, {shard}, 4) % 4000 ELSE {shard} * 100000000 + i END AS picture
+    CASE WHEN hash(i, {shard}, 3) % 100 < 3 THEN hash(i, {shard}, 4) % 4000 ELSE {shard}::BIGINT * 100000000 + i END AS picture
     FROM range({count}) r(i)"""
 """What everything about a sample of a shard follows from."""
 

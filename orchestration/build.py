@@ -25,7 +25,16 @@ from orchestration.stages import STEPS
 PROCESS = "winnow/process"
 """Tag of runs that `winnow build` started: the process that works on them."""
 
-PLAIN = ("LakeError", "RecipeError", "CrawlFileError", "BuildError", "PolicyError", "TruthError", "RemovalError")
+PLAIN = (
+    "LakeError",
+    "RecipeError",
+    "CrawlFileError",
+    "BuildError",
+    "PolicyError",
+    "TruthError",
+    "RemovalError",
+    "ReleaseError",
+)
 """Errors that say in their own words what is wrong; what caused them says less."""
 
 SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

@@ -96,7 +96,9 @@ def read_manifest(lake: Lake, build_id: str) -> Manifest:
         raise BuildError(f"build {build_id}: {'ambiguous' if found else 'not in'} {lake.home}; builds there: {told}")
     manifest = find_manifest(lake, found[0])
     if manifest is None:
-        raise BuildError(f"build {found[0]}: its manifest is gone (winnow gc deletes those of builds that are not kept)")
+        raise BuildError(
+            f"build {found[0]}: its manifest is gone (winnow gc deletes those of builds that are not kept)"
+        )
     return manifest
 
 

@@ -85,9 +85,14 @@ def parent_of(lake: Lake, build_id: str) -> Manifest | None:
 
 
 def releases(lake: Lake) -> list[dict[str, Any]]:
-    """Rows of table `release`, oldest first: each release once, withdrawn where the ledger says so."""
+    """Rows of table `release`, the one that a build came to last at the end: each once, withdrawn where the ledger says so."""
     withdrawn = {row["release_id"]: row["withdrawn_at"] for row in ledger.rows(lake, "withdrawal")}
-    found = {row["release_id"]: row for row in ledger.rows(lake, "release")}
+    found: dict[str, dict[str, Any]] = {}
+    for row in ledger.rows(lake, "release"):
+        # A build that comes to an earlier release again makes it the newest, but it appeared when it appeared.
+        first = found.pop(row["release_id"], row)
+        kept = {name: first[name] for name in ("published_at", "supersedes")}
+        found[row["release_id"]] = {**row, **kept}
     return [{**row, "withdrawn_at": withdrawn.get(name)} for name, row in found.items()]
 
 

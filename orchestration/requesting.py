@@ -33,7 +33,9 @@ def run(
     """Carry takedowns through, unfinished ones first; lines that say what was reached and done."""
     lake = Lake(home)
     selectors = _asked(kind, value, list_file)
-    if selectors is not None and dry_run:
+    if dry_run:
+        if selectors is None:
+            raise RemovalError("--dry-run of what? give a kind and a value, or --list")
         yield from told(look(lake, Request(selectors, basis, mode, reach, padding)), "would take out")
         return
 

@@ -19,6 +19,7 @@ import pyarrow as pa
 from upath import UPath
 
 from assets.provenance.tables import TABLES
+from assets.rights.removals import RemovalError
 from resources.lake import Lake, hash_file
 
 PREFIX = "takedown-"
@@ -35,13 +36,21 @@ def ids(lake: Lake) -> list[str]:
     found = folder(lake)
     if not found.exists():
         return []
-    return sorted(path.name for path in found.iterdir() if (path / "selectors.parquet").exists())
+    whole = (path.name for path in found.iterdir() if path.name.startswith(PREFIX))
+    return sorted(name for name in whole if (found / name / "selectors.parquet").exists())
 
 
 def secret(lake: Lake, make: bool = False) -> bytes | None:
-    """The key that selectors are sealed with; None where there is none and none is to be made."""
+    """The key that selectors are sealed with; None where there is none and none is to be made.
+
+    Raises RemovalError where it is gone although selectors were sealed with it: nobody could tell any more what they name.
+    """
     path = folder(lake) / "key"
     if not path.exists():
+        if ids(lake):
+            raise RemovalError(
+                f"{path}: the key of this home's takedowns is gone, so they can no longer be obeyed; put it back from a backup"
+            )
         if not make:
             return None
         path.parent.mkdir(parents=True, exist_ok=True)

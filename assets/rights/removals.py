@@ -157,23 +157,23 @@ def selector_table(name: str, rows: pa.Table, twins: bool, secret: bytes | None 
         secret: key of the home; where it is given, values are sealed, but for perceptual hashes.
     """
     rows = rows.group_by(["kind", "value", "radius"]).aggregate([]).select(["kind", "value", "radius"])
-    kinds, values = rows["kind"].to_pylist(), rows["value"].to_pylist()
-    count = len(kinds)
-    hidden = [secret is not None and kind != "phash" for kind in kinds]
-    sealed = [
-        seal(secret, kind, value) if secret is not None and hide else None
-        for hide, kind, value in zip(hidden, kinds, values, strict=True)
-    ]
-    lengths = [len(value) if kind == "url_prefix" else None for kind, value in zip(kinds, values, strict=True)]
+    count = rows.num_rows
+    is_prefix = pc.equal(rows["kind"], "url_prefix")
     columns = {
         "list": pa.repeat(pa.scalar(name), count),
         "kind": rows["kind"],
-        "value": pa.array([None if hide else value for hide, value in zip(hidden, values, strict=True)], pa.string()),
-        "hmac": pa.array(sealed, pa.binary()),
-        "length": pa.array(lengths, pa.uint32()),
+        "value": rows["value"],
+        "hmac": pa.nulls(count, pa.binary()),
+        "length": pc.if_else(is_prefix, pc.utf8_length(rows["value"]), pa.scalar(None, pa.int32())),
         "radius": rows["radius"],
         "twins": pa.repeat(pa.scalar(twins), count),
     }
+    if secret is not None:
+        open_ = pc.equal(rows["kind"], "phash")
+        pairs = zip(rows["kind"].to_pylist(), rows["value"].to_pylist(), strict=True)
+        sealed = [None if kind == "phash" else seal(secret, kind, value) for kind, value in pairs]
+        columns["hmac"] = pa.array(sealed, pa.binary())
+        columns["value"] = pc.if_else(open_, rows["value"], pa.scalar(None, pa.string()))
     made = pa.table(columns).cast(TABLES["selector"].schema)
     return made.sort_by([(column, "ascending") for column in ("list", "kind", "value", "hmac")])
 
