@@ -167,7 +167,7 @@ def ask_for() -> dict[str, tuple[str, dict[str, Any]]]:
         "8 difference of two builds": ("build_diff", {"older": "before", "newer": "after"}),
         "9 everything from a domain": ("from_domain", {"domain": "site-77.example"}),
         "10 share of unknown licenses": ("unknown_licenses", {}),
-        "11 what changes under another policy": ("what_if_policy", {"policy": "commercial-open"}),
+        "11 what changes under another policy": ("what_if_policy", {"policy": "research-eu"}),
         "12 from a takedown to the files": ("takedown_reach", {"kind": "domain", "value": "site-77.example"}),
         "13 domains by bytes": ("domains_by_bytes", {}),
         "14 reservations by protocol": ("reservations_by_protocol", {}),

@@ -10,11 +10,13 @@ import pyarrow as pa
 from assets.provenance.tables import STAGES
 
 
-def funnel_adds_up(decisions: Iterable[pa.Table]) -> tuple[bool, str]:
+def funnel_adds_up(decisions: Iterable[pa.Table], samples: np.ndarray | None = None) -> tuple[bool, str]:
     """Whether every stage decided exactly once on exactly the samples that the stage before kept.
 
     Args:
         decisions: tables `decision`, in any order and any cut; stages without a row are left out of the funnel.
+        samples: (n,) uint64 ids of all samples, which come into the first stage; without them nobody can tell whether one
+            is missing there.
     Returns:
         (True, the funnel in one line), or (False, the first stage that does not add up and one sample that shows it).
     """
@@ -33,7 +35,7 @@ def funnel_adds_up(decisions: Iterable[pa.Table]) -> tuple[bool, str]:
     if unknown:
         return False, f"{unknown[0]} is not a stage"
     told: list[str] = []
-    before: tuple[str, np.ndarray] | None = None
+    before = None if samples is None else ("the crawl files", np.sort(samples))
     for name in (stage for stage in STAGES if stage in ids):
         came_in, goes_on = np.sort(np.concatenate(ids[name])), np.sort(np.concatenate(kept[name]))
         twice = came_in[1:][came_in[1:] == came_in[:-1]]

@@ -91,6 +91,11 @@ def provenance(context: dg.AssetExecutionContext, winnow: Winnow) -> dg.Material
 
 @check(provenance, "funnel_adds_up")
 def the_funnel_adds_up(build: Build) -> tuple[bool, str]:
-    """At every stage kept + dropped = came in, and what came in is what the stage before kept."""
-    decisions = [build.read(name, "decision") for name, step in build.steps.items() if "decision" in step.tables]
-    return funnel_adds_up(decisions)
+    """At every stage kept + dropped = came in, and what came in is what the stage before kept; first of all every sample."""
+    return funnel_of(build)
+
+
+def funnel_of(build: Build) -> tuple[bool, str]:
+    """Whether the funnel of a build adds up, and what it is or where it does not."""
+    decisions = (build.read(name, "decision") for name, step in build.steps.items() if "decision" in step.tables)
+    return funnel_adds_up(decisions, build.read("crawl", "sample", ["sample_id"])["sample_id"].to_numpy())

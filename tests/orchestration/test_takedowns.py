@@ -6,9 +6,11 @@ import random
 import tarfile
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from assets.provenance.stage import funnel_of
 from assets.release.manifest import verify_folder
 from assets.release.shards import id_pairs
 from assets.rights.removals import MATCH, RemovalError, matches, rows_of, selector, selector_table
@@ -414,3 +416,32 @@ def test_a_changed_policy_recomputes_what_it_changes_and_nothing_else(own):
         "SELECT DISTINCT because FROM run WHERE asset = 'occurrence' AND NOT reused AND because <> 'made for the first time'"
     )
     assert because == [("recipe: policy, policy_sha256",)]
+
+
+def decided(build):
+    """Files of decisions of every stage that has any rows, by step."""
+    found = {}
+    for name, step in build.steps.items():
+        if "decision" in step.tables:
+            found[name] = next(
+                (path for path in build.paths(name, "decision") if pq.read_metadata(path).num_rows), None
+            )
+    return {name: path for name, path in found.items() if path is not None}
+
+
+def test_a_row_of_a_decision_removed_by_hand_is_found_at_every_stage(own):
+    build = own.open()
+    assert funnel_of(build)[0]
+    files = decided(build)
+    assert set(files) == {
+        "crawl", "rights", "removals", "pool", "embeddings", "agreement", "dedup", "selection", "captions", "release",
+    }  # fmt: skip
+    for name, path in files.items():
+        whole = pq.read_table(path)
+        for row in (0, whole.num_rows - 1):
+            pq.write_table(pa.concat_tables([whole.slice(0, row), whole.slice(row + 1)]), path)
+            holds, told = funnel_of(build)
+            assert not holds, name
+            assert str(whole["sample_id"][row].as_py()) in told
+        pq.write_table(whole, path)
+    assert funnel_of(build)[0]

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from assets.provenance.checks import funnel_adds_up
@@ -33,6 +34,16 @@ def test_a_row_removed_from_the_first_stage_is_missed_by_the_second():
     holds, told = funnel_adds_up(stages(crawl=t.DECISIONS["crawl"][1:]))
     assert not holds
     assert told.startswith("stage rights decided on 9 samples, but crawl kept 8: 1 were not kept there")
+
+
+def test_a_sample_that_was_dropped_first_of_all_and_whose_row_is_removed_is_missed_among_all_samples():
+    gone = next(row for row in t.DECISIONS["crawl"] if not row["kept"])
+    left = [row for row in t.DECISIONS["crawl"] if row is not gone]
+    samples = np.array(t.SAMPLES, np.uint64)
+    assert funnel_adds_up(stages(), samples)[0]
+    holds, told = funnel_adds_up(stages(crawl=left), samples)
+    assert not holds
+    assert f"e.g. sample {gone['sample_id']}" in told
 
 
 def test_a_sample_decided_twice_is_found():
