@@ -191,13 +191,13 @@ def apply_takedown(lake: Lake, takedown_id: str, build: Callable[[str], Manifest
                 f"{takedown_id}: release {name} still has {report.residue} samples that it names; see table hit"
             )
         _withdraw(lake, takedown_id, release["release_id"])
-    changed = _withdraw_earlier(lake, takedown_id, hits) or last is not None
+    _withdraw_earlier(lake, takedown_id, hits)
     for release in releases(lake):
         # What a call before this one had made, and was killed after.
         if build_row(lake, release["build_id"]).get("run_id") == takedown_id and release["supersedes"]:
             report.patches.setdefault(release["supersedes"], release["release_id"])
     _finish(lake, document, report, gone)
-    if changed:
+    if last is not None or ledger.rows(lake, "build"):
         publish_database(lake, last or read_manifest(lake, "latest"))
     return report
 
@@ -470,9 +470,8 @@ def _withdraw(lake: Lake, takedown_id: str, release_id: str) -> None:
     ledger.write(lake, "withdrawal", [{"release_id": release_id, "withdrawn_at": now, "takedown_id": takedown_id}])
 
 
-def _withdraw_earlier(lake: Lake, takedown_id: str, hits: pa.Table) -> bool:
-    """Withdraw releases that were superseded long ago, still stand and have any of it; whether there were any."""
-    found = False
+def _withdraw_earlier(lake: Lake, takedown_id: str, hits: pa.Table) -> None:
+    """Withdraw releases that were superseded long ago, still stand and have any of it."""
     newest = {row["release_id"] for row, _ in standing(lake)}
     for row in releases(lake):
         manifest = find_manifest(lake, row["build_id"])
@@ -482,8 +481,6 @@ def _withdraw_earlier(lake: Lake, takedown_id: str, hits: pa.Table) -> bool:
         members = lake.read_table(paths, ["sample_id"])["sample_id"] if paths else pa.array([], pa.uint64())
         if pc.any(pc.is_in(members, hits["sample_id"].combine_chunks())).as_py():
             _withdraw(lake, takedown_id, row["release_id"])
-            found = True
-    return found
 
 
 def _finish(lake: Lake, document: dict[str, Any], report: Report, gone: Sequence[np.ndarray]) -> None:

@@ -77,7 +77,7 @@ def told(report: Report, verb: str) -> Iterator[str]:
         yield "reached: " + ", ".join(f"{count} {match}" for match, count in sorted(report.matches.items()))
     for release, samples in report.released.items():
         files = report.files.get(release)
-        where = f", {len(files)} files" if files is not None else ""
+        where = f", {len(files)} file{'' if len(files) == 1 else 's'}" if files is not None else ""
         yield f"{verb} {samples} samples of {release}{where}"
         if files:
             yield "  " + ", ".join(files[:12]) + (f" and {len(files) - 12} more" if len(files) > 12 else "")

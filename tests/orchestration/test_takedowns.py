@@ -367,7 +367,9 @@ def test_what_names_nothing_leaves_releases_alone_and_is_kept_for_later_builds(o
     report = take(own, ("url", "https://nowhere.example/x.png"))
     assert report.patches == {}
     assert own.newest() == before
-    assert len(takedowns.ids(own.lake)) == 1
+    assert own.sql("SELECT takedown_id, status, release_id FROM takedown") == [
+        (takedowns.ids(own.lake)[0], "applied", None)
+    ]
 
 
 def test_a_home_without_a_release_says_so(tmp_path):
