@@ -126,8 +126,9 @@ def request_takedown(lake: Lake, request: Request) -> str:
     assert secret is not None
     twins = request.reach != "exact"
     asked = selector_table(takedown_id, request.selectors, twins, secret)
-    parts, rows = [asked], []
+    parts, rows, builds = [asked], [], []
     for release, manifest in standing(lake):
+        builds.append(manifest.build_id)
         found = _reached(lake, manifest, selector_table(takedown_id, request.selectors, twins), request.reach, None)
         neutral = _neutral(lake, release, manifest, found, _padding(request), secret)
         parts += _derived(takedown_id, found, neutral, twins, secret)
@@ -139,6 +140,7 @@ def request_takedown(lake: Lake, request: Request) -> str:
         "mode": request.mode,
         "reach": request.reach,
         "selectors": request.selectors.num_rows,
+        "builds": builds,
         **_told(request, secret),
     }
     with lake.new_folder(takedowns.folder(lake, takedown_id)) as folder:
@@ -165,7 +167,13 @@ def apply_takedown(lake: Lake, takedown_id: str, build: Callable[[str], Manifest
     last: Manifest | None = None
     gone: list[np.ndarray] = []
     for release, manifest in standing(lake):
-        drop = hits.filter(pc.equal(hits["build_id"], manifest.build_id))
+        if manifest.build_id in document["builds"]:
+            drop = hits.filter(pc.equal(hits["build_id"], manifest.build_id))
+        else:
+            # It came after the request; a build that had begun before it may still have some of it.
+            selectors = lake.read_table([folder / "selectors.parquet"])
+            found = _reached(lake, manifest, selectors, document["reach"], takedowns.secret(lake))
+            drop = _hits(takedown_id, manifest.build_id, found, np.empty(0, np.uint64))
         members = _members(lake, manifest)
         going = members.filter(pc.is_in(members["sample_id"], drop["sample_id"].combine_chunks()))
         if going.num_rows == 0:
@@ -232,9 +240,9 @@ def _padding(request: Request) -> int:
 
 def _told(request: Request, secret: bytes) -> dict[str, Any]:
     """What the ledger says of a request of one selector; nothing of a list."""
-    rows = request.selectors.to_pylist()
-    if len(rows) != 1:
-        kinds = sorted({row["kind"] for row in rows})
+    rows = request.selectors.slice(0, 1).to_pylist()
+    if request.selectors.num_rows != 1:
+        kinds = sorted(request.selectors["kind"].unique().to_pylist())
         return {"selector_type": kinds[0] if len(kinds) == 1 else None, "selector_hmac": None, "selector": None}
     kind, value = rows[0]["kind"], rows[0]["value"]
     return {

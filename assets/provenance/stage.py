@@ -8,8 +8,8 @@ import pyarrow as pa
 from assets.provenance.checks import funnel_adds_up
 from assets.provenance.decisions import funnel_counts
 from assets.release.stage import release_folder
-from orchestration import plots
-from orchestration.manifest import read_manifest, write_manifest
+from orchestration import plots, takedowns
+from orchestration.manifest import BuildError, read_manifest, write_manifest
 from orchestration.plan import Build
 from orchestration.publishing import compare, enter_release, parent_of, publish_database
 from orchestration.stages import Winnow, check
@@ -20,6 +20,8 @@ def manifest(context: dg.AssetExecutionContext, winnow: Winnow) -> dg.Materializ
     """Exactly which files make up the build, with their hashes: what releases, the database and diffs start from."""
     build = winnow.open()
     made = write_manifest(build, context.run_id)
+    if build.config(build.steps["removal_list"])["takedowns"] != takedowns.tombstones(build.lake):
+        raise BuildError("a takedown came in while the build was made; run it again, it takes up where it was")
     settings = build.recipe.release
     enter_release(build.lake, made, release_folder(build).name, settings.name, settings.version)
     return dg.MaterializeResult(

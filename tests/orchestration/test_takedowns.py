@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import orchestration.definitions  # noqa: F401  (registers the steps, in their order)
 from assets.provenance.stage import funnel_of
 from assets.release.manifest import verify_folder
 from assets.release.shards import id_pairs
@@ -329,6 +330,22 @@ def test_a_takedown_that_was_killed_on_the_way_is_carried_through_by_the_next_ca
     assert any("residue: 0" in line for line in lines)
     assert residue(own, own.newest(), "host", HOSTS[0]) == set()
     assert own.sql(f"SELECT withdrawn_at IS NULL FROM release WHERE release_id = '{before.name}'") == [(False,)]
+
+
+def test_a_release_that_appears_between_request_and_patch_is_looked_through_as_well(own):
+    asked = request_takedown(own.lake, Request(rows_of([selector("url", f"https://{HOSTS[1]}/p/1.png")])))
+    hidden = takedowns.folder(own.lake) / "hidden"
+    (takedowns.folder(own.lake) / asked).rename(hidden)
+    own.write_recipe(prune={"keep": 0.9})
+    key = takedowns.folder(own.lake) / "key"
+    own.build()
+    hidden.rename(takedowns.folder(own.lake) / asked)
+    assert key.exists()
+    before = own.newest()
+    report = apply_takedown(own.lake, asked)
+    if residue(own, before, "url", f"https://{HOSTS[1]}/p/1.png"):
+        assert before.name in report.patches
+    assert residue(own, own.newest(), "url", f"https://{HOSTS[1]}/p/1.png") == set()
 
 
 def test_a_release_that_would_still_have_any_of_it_is_not_published_as_clean(own, monkeypatch):
