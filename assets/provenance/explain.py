@@ -50,6 +50,8 @@ def explain(connection: duckdb.DuckDBPyConnection, sample_id: int) -> Story:
         scores=_rows(connection, "FROM score WHERE sample_id = ? ORDER BY scorer, model", sample_id),
         cluster=_one(_rows(connection, _CLUSTER, sample_id)),
         releases=_rows(connection, _RELEASES, sample_id),
+        earlier=_rows(connection, _EARLIER, sample_id),
+        takedowns=_rows(connection, _TAKEDOWNS, sample_id),
     )
 
 
@@ -154,6 +156,10 @@ _DECISIONS = """SELECT stage, kept, reason, score, threshold, other_sample_id
 _CAPTIONS = """SELECT c.* FROM caption c WHERE c.sample_id = ? ORDER BY c.chosen DESC, c.kind, c.model, c.attempt"""
 _CLUSTER = """SELECT m.cluster_id, m.distance, c.size, c.quota, c.complexity
     FROM cluster_member m LEFT JOIN cluster c USING (cluster_id) WHERE m.sample_id = ?"""
+_EARLIER = """SELECT h.release_id, h.file, h."row", h.with_image, epoch_us(r.withdrawn_at) AS withdrawn_us
+    FROM release_history h LEFT JOIN release r USING (release_id) WHERE h.sample_id = ? ORDER BY r.published_at, h.release_id"""
+_TAKEDOWNS = """SELECT DISTINCT takedown_id, match, basis, status, epoch_us(received_at) AS received_us
+    FROM takedown_hit LEFT JOIN takedown USING (takedown_id) WHERE sample_id = ? ORDER BY received_us, takedown_id, match"""
 _RELEASES = """SELECT release_id, file, "row", with_image, caption_kind FROM release_member
     WHERE sample_id = ? ORDER BY release_id"""
 

@@ -34,6 +34,8 @@ class Story:
         scores: all of them.
         cluster: concept, distance, size and quota; None if it was never in one.
         releases: file and row in each release.
+        earlier: file and row in other releases of the home, and when they were withdrawn (ISO); oldest first.
+        takedowns: requests that reach it, with how.
     """
 
     sample: Row
@@ -54,3 +56,5 @@ class Story:
     scores: list[Row] = field(default_factory=list)
     cluster: Row | None = None
     releases: list[Row] = field(default_factory=list)
+    earlier: list[Row] = field(default_factory=list)
+    takedowns: list[Row] = field(default_factory=list)

@@ -188,6 +188,12 @@ def _release(story: Story) -> Iterator[str]:
     for row in story.releases:
         image = "with its image" if row["with_image"] else "address only"
         yield f"{row['release_id']}: {row['file']} row {row['row']}, {image}, text is {row['caption_kind']}"
+    for row in story.earlier:
+        gone = f", withdrawn {_time(row['withdrawn_us'])}" if row["withdrawn_us"] is not None else ""
+        yield f"also {row['release_id']}: {row['file']} row {row['row']}{gone}"
+    for row in story.takedowns:
+        came = f", received {_time(row['received_us'])}" if row["received_us"] is not None else ""
+        yield f"reached by {row['takedown_id']} ({row['match']}), {row['basis']}, {row['status']}{came}"
 
 
 def _quote(text: str, most: int = WIDTH) -> str:

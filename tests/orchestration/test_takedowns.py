@@ -15,7 +15,7 @@ from assets.provenance.stage import funnel_of
 from assets.release.manifest import verify_folder
 from assets.release.shards import id_pairs
 from assets.rights.removals import MATCH, RemovalError, matches, rows_of, selector, selector_table
-from orchestration import ledger, removing, requesting, takedowns
+from orchestration import asking, ledger, removing, requesting, takedowns
 from orchestration.gc import collect
 from orchestration.manifest import BuildError, read_manifest
 from orchestration.removing import Request, apply_takedown, look, request_takedown
@@ -157,6 +157,17 @@ def test_a_patch_is_what_a_release_without_the_samples_would_be(own):
         assert table["sample_id"][row].as_py() == sample
     assert len(members) == len(expected)
     assert own.sql("SELECT came_in - kept, reasons[1].reason FROM funnel WHERE stage = 'release'") == [(1, "takedown")]
+
+
+def test_a_samples_story_tells_which_takedown_took_it_and_from_which_release(own):
+    before = own.newest()
+    (row,) = [row for row in own.rows(before) if row["url"] == f"http://{HOSTS[1]}/p/1.png"]
+    take(own, ("url", row["url"]), basis="copyright")
+    told = asking.story(str(own.home), row["sample_id"])
+    assert told.startswith(f"sample {row['sample_id']}: dropped at release: takedown")
+    assert f"also {before.name}: " in told
+    assert ", withdrawn " in told
+    assert f"reached by {takedowns.ids(own.lake)[0]} (exact), copyright, applied" in told
 
 
 def test_the_home_says_which_release_took_the_place_of_which(own):
