@@ -138,7 +138,7 @@ def make_home(lake: Lake) -> None:
 def take(lake: Lake, domain: str) -> dict[str, float]:
     """Seconds of the parts of one takedown, and how many files it wrote anew."""
     spent: dict[str, float] = {}
-    names = {"write_patch": "files", "_write_papers": "papers", "publish_database": "database", "_residue": "proof"}
+    names = {"write_patch": "files", "_write_papers": "papers", "publish_database": "database", "_prove": "proof"}
     kept = {name: getattr(removing, name) for name in names}
     for name, part in names.items():
         setattr(removing, name, _timed(kept[name], spent, part))
@@ -150,7 +150,6 @@ def take(lake: Lake, domain: str) -> dict[str, float]:
     finally:
         for name, function in kept.items():
             setattr(removing, name, function)
-    assert report.residue == 0
     assert report.seconds is not None
     written = sum(len(files) for files in report.files.values())
     return {

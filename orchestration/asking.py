@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from orchestration.manifest import BuildError, read_manifest
+from orchestration.manifest import BuildError, Manifest, read_manifest
 from orchestration.publishing import compare, releases
 from resources.lake import Lake
 
@@ -35,6 +35,7 @@ def ask(home: str, query: str, arguments: Sequence[str]) -> tuple[list[str], lis
 
     questions = {question.name: question for question in list_questions()}
     values: dict[str, Any] = {}
+    shown: dict[str, pa.Table] = {}
     if query in questions:
         given = dict(argument.partition("=")[::2] for argument in arguments)
         wanted = questions[query].parameters
@@ -43,7 +44,9 @@ def ask(home: str, query: str, arguments: Sequence[str]) -> tuple[list[str], lis
             raise BuildError(f"question {query} takes {form}")
         if query == "build_diff":
             # Any two builds may be asked about: what differs is worked out, and kept, where nobody compared them yet.
-            return _build_diff(home, given)
+            before, after = _builds(home, given["older"], given["newer"])
+            shown["release_change"] = compare(Lake(home), before, after)
+            given = {"older": before.build_id, "newer": after.build_id}
         try:
             query, values = questions[query].bound(given)
         except ValueError as error:
@@ -51,6 +54,8 @@ def ask(home: str, query: str, arguments: Sequence[str]) -> tuple[list[str], lis
     elif arguments:
         raise BuildError(f"--arg goes with a ready-made question, and {query!r} is none; see winnow sql --list")
     with connect(home) as connection:
+        for name, rows in shown.items():
+            connection.register(name, rows)  # found before the database's own table of that name
         try:
             result = connection.execute(query, values) if values else connection.execute(query)
             return [column[0] for column in result.description], result.fetchall()
@@ -67,6 +72,8 @@ def what_if(home: str, name_or_path: str) -> tuple[list[str], list[tuple[Any, ..
 
     Raises PolicyError where there is no such policy or it is wrong, BuildError where there is no database.
     """
+    from assets.provenance.database import verdict_change
+    from assets.provenance.questions import answer
     from assets.rights.policy import load_policy
     from assets.rights.terms import policy_relations
 
@@ -76,19 +83,13 @@ def what_if(home: str, name_or_path: str) -> tuple[list[str], list[tuple[Any, ..
         policy = load_policy(name_or_path).heeding((fetch or {}).get("robots_token", ""))
         stated = connection.execute("SELECT DISTINCT spdx_id FROM license_evidence").fetchall()
         relations = policy_relations([policy], [spdx_id for (spdx_id,) in stated])
+        # Both are found before the database's own of that name, and so are their changes and the policy itself.
         for name in ("policy_setting", "policy_term"):
-            connection.register(name, relations[name])  # found before the database's own table of that name
-        found = connection.execute(_WHAT_IF, {"policy": policy.name}).to_arrow_table()
+            connection.register(name, relations[name])
+        connection.register("policy", pa.table({"name": [policy.name]}))
+        connection.execute(f"CREATE TEMP TABLE verdict_change AS {verdict_change(policy.name)}")
+        found = answer(connection, "what_if_policy", {"policy": policy.name})
         return found.column_names, [tuple(row.values()) for row in found.to_pylist()]
-
-
-_WHAT_IF = """SELECT r.verdict AS verdict_now, u.verdict AS verdict_then, u.reason, u.image_license AS license,
-    count(*) AS samples, count(m.sample_id) AS released, min(r.sample_id) AS for_example
-FROM rights r
-JOIN rights_under($policy::VARCHAR) u USING (sample_id)
-LEFT JOIN (SELECT DISTINCT sample_id FROM release_member) m USING (sample_id)
-WHERE u.verdict <> r.verdict
-GROUP BY ALL ORDER BY released DESC, samples DESC, verdict_now, verdict_then, u.reason, license"""
 
 
 def story(home: str, sample_id: int) -> str:
@@ -115,25 +116,18 @@ def prov(home: str, sample_id: int) -> str:
 
 def difference(home: str, older: str, newer: str) -> pa.Table:
     """One row per sample that differs between two builds or releases, with the reason."""
+    return compare(Lake(home), *_builds(home, older, newer))
+
+
+def _builds(home: str, *names: str) -> list[Manifest]:
+    """Manifests of builds, or of the builds that releases were cut from."""
     lake = Lake(home)
-    before, after = (read_manifest(lake, build_of(lake, name)) for name in (older, newer))
-    return compare(lake, before, after)
+    return [read_manifest(lake, build_of(lake, name)) for name in names]
 
 
 def build_of(lake: Lake, name: str) -> str:
     """The build that a release was cut from, where a name is a release's; else the name, which is a build's."""
     return next((row["build_id"] for row in releases(lake) if row["release_id"] == name), name)
-
-
-def _build_diff(home: str, given: dict[str, str]) -> tuple[list[str], list[tuple[Any, ...]]]:
-    rows = difference(home, given["older"], given["newer"])
-    columns = ["sample_id", "change", "stage", "reason", "before", "after", "image_url"]
-    with connect(home) as connection:
-        connection.register("changed", rows)
-        found = connection.execute(
-            f"SELECT {', '.join(columns)} FROM changed LEFT JOIN sample USING (sample_id) ORDER BY change, sample_id"
-        )
-        return columns, found.fetchall()
 
 
 def concept(recipe: str | None, home: str, concept_id: int, each: int, out: str) -> str:

@@ -406,9 +406,8 @@ def takedown(
     """
     from orchestration import requesting
 
-    for line in requesting.run(
-        home, kind, value, list_file, basis, mode, reach, padding, keep_selector, dry_run, recipe, _prepare
-    ):
+    how = {"basis": basis, "mode": mode, "reach": reach, "padding": padding, "keep_selector": keep_selector}
+    for line in requesting.run(home, requesting.asked(kind, value, list_file), how, dry_run, recipe, _prepare):
         click.echo(line)
 
 
@@ -420,7 +419,8 @@ def takedown(
 def gc(yes: bool, keep: int, withdrawn: bool, home: str) -> None:
     """Delete what no manifest needs: lake files of builds that are not kept, and what killed runs left a day ago or more.
 
-    The newest builds are kept, and the build of every release that stands. Releases, takedowns and the ledger stay.
+    The newest builds are kept, and that of the newest release of every name that is not withdrawn. Releases, takedowns and
+    the ledger stay.
     """
     from orchestration.gc import collect
 

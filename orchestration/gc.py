@@ -12,7 +12,7 @@ from upath import UPath
 
 from orchestration import ledger
 from orchestration.manifest import find_manifest, named_files
-from orchestration.publishing import releases
+from orchestration.publishing import releases, standing
 from resources.lake import Lake
 
 RECENT = 24 * 3600
@@ -34,7 +34,8 @@ def collect(home: str, keep: int, delete: bool, withdrawn: bool = False, recent:
     Args:
         home: the home.
         keep: how many of the newest builds keep their files; the manifests of the others go, and so do files that none of
-            the kept ones needs. Builds of releases that stand keep theirs, whatever their age.
+            the kept ones needs. The build of the newest release of every name that
+            is not withdrawn keeps its own, whatever its age.
         delete: False only says what would go.
         withdrawn: also the folders of releases that were withdrawn.
         recent: seconds for which leftovers of runs are left alone.
@@ -53,12 +54,10 @@ def collect(home: str, keep: int, delete: bool, withdrawn: bool = False, recent:
 
 
 def kept_builds(lake: Lake, keep: int) -> list[str]:
-    """The newest builds, and those of releases that stand, newest first."""
-    newest = list(dict.fromkeys(row["build_id"] for row in reversed(ledger.rows(lake, "build"))))
-    standing = {row["build_id"] for row in releases(lake) if row["withdrawn_at"] is None}
-    current = {row["name"]: row["build_id"] for row in releases(lake) if row["withdrawn_at"] is None}
-    wanted = {*newest[: max(keep, 0)], *(current.values() if keep else ())} & {*newest, *standing}
-    return [build for build in newest if build in wanted]
+    """The newest builds, and those of the newest releases that stand, newest first."""
+    builds = list(dict.fromkeys(row["build_id"] for row in reversed(ledger.rows(lake, "build"))))
+    wanted = {*builds[: max(keep, 0)], *(row["build_id"] for row in standing(lake))}
+    return [build for build in builds if build in wanted]
 
 
 def garbage(lake: Lake, kept: Sequence[str], withdrawn: bool, recent: int) -> Iterator[Garbage]:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from upath import UPath
 
 from assets.provenance.database import build_database
+from assets.provenance.diff import TABLES_COMPARED, diff
 from assets.provenance.tables import TABLES, conform
 from orchestration import ledger, takedowns
 from orchestration.manifest import Manifest, find_manifest
@@ -61,8 +62,6 @@ def change_files(lake: Lake) -> list[UPath]:
 
 def compare(lake: Lake, older: Manifest, newer: Manifest) -> pa.Table:
     """Rows of table `release_change`: what differs between two builds; kept for the database, since builds never change."""
-    from assets.provenance.diff import TABLES_COMPARED, diff
-
     path = lake.home / "changes" / f"{older.build_id}-{newer.build_id}.parquet"
     if path.exists():
         return lake.read_table([path])
@@ -94,6 +93,12 @@ def releases(lake: Lake) -> list[dict[str, Any]]:
         kept = {name: first[name] for name in ("published_at", "supersedes")}
         found[row["release_id"]] = {**row, **kept}
     return [{**row, "withdrawn_at": withdrawn.get(name)} for name, row in found.items()]
+
+
+def standing(lake: Lake) -> list[dict[str, Any]]:
+    """The newest release of every name that is not withdrawn."""
+    newest = {row["name"]: row for row in releases(lake) if row["withdrawn_at"] is None}
+    return list(newest.values())
 
 
 def enter_release(

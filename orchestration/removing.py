@@ -18,18 +18,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from assets.provenance.tables import TABLES, conform
 from assets.release.card import History
 from assets.release.papers import credits_without, papers_of, read_counted, write_papers
 from assets.release.patch import Patch, write_patch
 from assets.release.reach import REACHES, TABLES_READ, named_among, reached
-from assets.release.shards import ReleaseSettings
+from assets.release.shards import ReleaseSettings, id_pairs
 from assets.rights.removals import RemovalError, Selector, rows_of, seal, selector_table
 from orchestration import ledger, takedowns
 from orchestration.manifest import BuildError, Manifest, find_manifest, read_manifest, store_manifest
-from orchestration.publishing import build_row, compare, enter_release, publish_database, releases
+from orchestration.publishing import build_row, compare, enter_release, publish_database, releases, standing
 from resources.lake import Lake, StoredFile, local_path, sha256_of
 
 BASES = ("copyright", "privacy", "illegal_content", "reservation_update", "other")
@@ -74,7 +73,7 @@ class Report:
         files: release -> files to write anew.
         patches: release -> the release in its place.
         seconds: from the request to the last release.
-        residue: samples of the new releases that a selector still names.
+        neutral: samples among those that go beside the ones that are meant.
     """
 
     takedown_id: str | None = None
@@ -83,17 +82,13 @@ class Report:
     files: dict[str, list[str]] = field(default_factory=dict)
     patches: dict[str, str] = field(default_factory=dict)
     seconds: float | None = None
-    residue: int = 0
+    neutral: int = 0
 
 
-def standing(lake: Lake) -> list[tuple[dict[str, Any], Manifest]]:
+def _standing(lake: Lake) -> list[tuple[dict[str, Any], Manifest]]:
     """The newest release of every name that is not withdrawn, with the manifest of its build."""
-    newest: dict[str, dict[str, Any]] = {}
-    for row in releases(lake):
-        if row["withdrawn_at"] is None:
-            newest[row["name"]] = row
     found = []
-    for row in newest.values():
+    for row in standing(lake):
         manifest = find_manifest(lake, row["build_id"])
         if manifest is None:
             raise BuildError(
@@ -127,7 +122,7 @@ def request_takedown(lake: Lake, request: Request) -> str:
     twins = request.reach != "exact"
     asked = selector_table(takedown_id, request.selectors, twins, secret)
     parts, rows, builds = [asked], [], []
-    for release, manifest in standing(lake):
+    for release, manifest in _standing(lake):
         builds.append(manifest.build_id)
         found = _reached(lake, manifest, selector_table(takedown_id, request.selectors, twins), request.reach, None)
         neutral = _neutral(lake, release, manifest, found, _padding(request), secret)
@@ -166,7 +161,7 @@ def apply_takedown(lake: Lake, takedown_id: str, build: Callable[[str], Manifest
     report = Report(takedown_id)
     last: Manifest | None = None
     gone: list[np.ndarray] = []
-    for release, manifest in standing(lake):
+    for release, manifest in _standing(lake):
         if manifest.build_id in document["builds"]:
             drop = hits.filter(pc.equal(hits["build_id"], manifest.build_id))
         else:
@@ -179,6 +174,8 @@ def apply_takedown(lake: Lake, takedown_id: str, build: Callable[[str], Manifest
         if going.num_rows == 0:
             continue
         report.released[release["release_id"]] = going.num_rows
+        padding = drop.filter(pc.equal(drop["match"], "padding"))["sample_id"].combine_chunks()
+        report.neutral += int(pc.sum(pc.is_in(going["sample_id"], padding)).as_py())
         if document["mode"] == "rebuild":
             made = build(manifest.document["name"]) if build else None
             if made is None:
@@ -186,6 +183,7 @@ def apply_takedown(lake: Lake, takedown_id: str, build: Callable[[str], Manifest
                     f"{takedown_id}: mode rebuild needs the recipe of build {manifest.document['name']}; give it, or subtract"
                 )
             patched, name = made, _release_of(lake, made)
+            _prove(lake, takedown_id, patched, name)
             gone.append(_uids(lake, release, going))
         else:
             patched, name, patch = _subtract(lake, takedown_id, release, manifest, drop)
@@ -193,11 +191,6 @@ def apply_takedown(lake: Lake, takedown_id: str, build: Callable[[str], Manifest
             gone.append(patch.removed)
         last = patched
         report.patches[release["release_id"]] = name
-        report.residue += _residue(lake, takedown_id, patched)
-        if report.residue:
-            raise RemovalError(
-                f"{takedown_id}: release {name} still has {report.residue} samples that it names; see table hit"
-            )
         _withdraw(lake, takedown_id, release["release_id"])
     _withdraw_earlier(lake, takedown_id, hits)
     for release in releases(lake):
@@ -226,7 +219,7 @@ def _check(request: Request) -> None:
 
 
 def _standing_or_refused(lake: Lake) -> list[tuple[dict[str, Any], Manifest]]:
-    found = standing(lake)
+    found = _standing(lake)
     if not found:
         raise BuildError(f"{lake.home}: it has no release that stands; run `winnow build` first")
     return found
@@ -331,8 +324,9 @@ def _subtract(
     stored = {}
     for table, rows in tables.items():
         path = lake.path(table, "all", fingerprint)
-        stored[table] = lake.describe(path, path_rows(path)) if path.exists() else lake.write_table(path, rows)
+        stored[table] = lake.describe(path, lake.rows_of(path)) if path.exists() else lake.write_table(path, rows)
     made = _derive(lake, manifest, new, fingerprint, stored)
+    _prove(lake, takedown_id, made, name)
     store_manifest(lake, made)
     _enter(lake, manifest, made, takedown_id, started, stored)
     enter_release(lake, made, name, release["name"], version, release["release_id"])
@@ -363,12 +357,6 @@ def _write_papers(
     papers = papers_of(old, history=History(old.name, len(patch.removed), "subtract", 0))
     credits = credits_without((old / "ATTRIBUTION.csv").read_text(encoding="utf-8"), {f"{i:020d}" for i in gone})
     write_papers(new, read_counted(new, patch.files), patch.files, credits, read, settings, papers)
-
-
-def path_rows(path: Any) -> int:
-    """Rows of a Parquet file, from its footer."""
-    with path.open("rb") as stream:
-        return int(pq.read_metadata(stream).num_rows)
 
 
 def _next_version(lake: Lake, release: dict[str, Any]) -> str:
@@ -448,15 +436,20 @@ def _enter(
     )  # fmt: skip
 
 
-def _residue(lake: Lake, takedown_id: str, manifest: Manifest) -> int:
-    """Samples of a release that the takedown reached, or that one of its selectors names: looked for again."""
+def _prove(lake: Lake, takedown_id: str, manifest: Manifest, release_id: str) -> None:
+    """Look through a release again: raises RemovalError where it has a sample that was reached or that a selector names."""
     members = pa.table({"sample_id": pc.unique(_members(lake, manifest)["sample_id"])})
     folder = takedowns.folder(lake, takedown_id)
     hits = lake.read_table([folder / "hits.parquet"])["sample_id"]
     left = set(members.filter(pc.is_in(members["sample_id"], hits.combine_chunks()))["sample_id"].to_pylist())
     selectors = lake.read_table([folder / "selectors.parquet"])
     files = {name: [local_path(path) for path in manifest.files(lake, name)] for name in TABLES_READ}
-    return len(left | set(named_among(members, selectors, files, takedowns.secret(lake))))
+    left |= set(named_among(members, selectors, files, takedowns.secret(lake)))
+    if left:
+        raise RemovalError(
+            f"{takedown_id}: release {release_id} still has {len(left)} samples that it reaches or names, e.g. {min(left)};"
+            " see table takedown_hit"
+        )
 
 
 def _release_of(lake: Lake, manifest: Manifest) -> str:
@@ -465,8 +458,6 @@ def _release_of(lake: Lake, manifest: Manifest) -> str:
 
 def _uids(lake: Lake, release: dict[str, Any], going: pa.Table) -> np.ndarray:
     """Ids of samples of a release, as its public difference lists them."""
-    from assets.release.shards import id_pairs
-
     folder = lake.home / "releases" / release["release_id"]
     names = sorted({f"{file.rpartition('.')[0]}.parquet" for file in going["file"].to_pylist()})
     rows = lake.read_table([folder / name for name in names], ["sample_id", "uid"])
@@ -480,7 +471,7 @@ def _withdraw(lake: Lake, takedown_id: str, release_id: str) -> None:
 
 def _withdraw_earlier(lake: Lake, takedown_id: str, hits: pa.Table) -> None:
     """Withdraw releases that were superseded long ago, still stand and have any of it."""
-    newest = {row["release_id"] for row, _ in standing(lake)}
+    newest = {row["release_id"] for row in standing(lake)}
     for row in releases(lake):
         manifest = find_manifest(lake, row["build_id"])
         if row["withdrawn_at"] is not None or row["release_id"] in newest or manifest is None:
@@ -493,8 +484,6 @@ def _withdraw_earlier(lake: Lake, takedown_id: str, hits: pa.Table) -> None:
 
 def _finish(lake: Lake, document: dict[str, Any], report: Report, gone: Sequence[np.ndarray]) -> None:
     """Write the public difference, and what became of the takedown."""
-    from assets.release.shards import id_pairs
-
     now = datetime.now(UTC)
     folder = takedowns.folder(lake, document["takedown_id"])
     removed = np.sort(np.concatenate([id_pairs([]), *gone]))
@@ -511,7 +500,8 @@ def _finish(lake: Lake, document: dict[str, Any], report: Report, gone: Sequence
             "releases": report.patches,
             "samples": sum(report.released.values()),
             "files_rewritten": sum(len(files) for files in report.files.values()),
-            "residue": report.residue,
+            # Nothing is carried through, and nothing written here, before each new release was proved to be without.
+            "residue": 0,
             "seconds": report.seconds,
         },
     )

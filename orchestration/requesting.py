@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -18,25 +19,27 @@ Prepare = Callable[[str | None, str], None]
 
 def run(
     home: str,
-    kind: str | None,
-    value: str | None,
-    list_file: str | None,
-    basis: str,
-    mode: str,
-    reach: str,
-    padding: int | None,
-    keep_selector: bool,
+    selectors: pa.Table | None,
+    how: Mapping[str, Any],
     dry_run: bool,
     recipe: str | None,
     prepare: Prepare,
 ) -> Iterator[str]:
-    """Carry takedowns through, unfinished ones first; lines that say what was reached and done."""
+    """Carry takedowns through, unfinished ones first; lines that say what was reached and done.
+
+    Args:
+        home: the home.
+        selectors: what is asked for; None to go on with what is unfinished.
+        how: the other parts of a `Request`.
+        dry_run: only say what it would reach.
+        recipe: the recipe to build again, for mode rebuild.
+        prepare: makes the process ready for a build.
+    """
     lake = Lake(home)
-    selectors = _asked(kind, value, list_file)
     if dry_run:
         if selectors is None:
             raise RemovalError("--dry-run of what? give a kind and a value, or --list")
-        yield from told(look(lake, Request(selectors, basis, mode, reach, padding)), "would take out")
+        yield from told(look(lake, Request(selectors, **how)), "would take out")
         return
 
     def build(name: str) -> Manifest | None:
@@ -51,7 +54,7 @@ def run(
     with lake.alone("takedown"):
         waiting = pending(lake)
         if selectors is not None:
-            waiting.append(request_takedown(lake, Request(selectors, basis, mode, reach, padding, keep_selector)))
+            waiting.append(request_takedown(lake, Request(selectors, **how)))
         if not waiting:
             raise RemovalError("no takedown is unfinished; give a kind and a value, or --list, to ask for one")
         for takedown_id in waiting:
@@ -59,7 +62,8 @@ def run(
             yield from told(apply_takedown(lake, takedown_id, build), "took out")
 
 
-def _asked(kind: str | None, value: str | None, list_file: str | None) -> pa.Table | None:
+def asked(kind: str | None, value: str | None, list_file: str | None) -> pa.Table | None:
+    """Selectors that somebody typed, or that a list has; None where nothing was given."""
     if list_file is not None:
         if kind is not None:
             raise RemovalError("give a kind and a value, or --list, not both")
@@ -78,7 +82,7 @@ def told(report: Report, verb: str) -> Iterator[str]:
     for release, samples in report.released.items():
         files = report.files.get(release)
         where = f", {len(files)} file{'' if len(files) == 1 else 's'}" if files is not None else ""
-        yield f"{verb} {samples} samples of {release}{where}"
+        yield f"{verb} {samples} sample{'' if samples == 1 else 's'} of {release}{where}"
         if files:
             yield "  " + ", ".join(files[:12]) + (f" and {len(files) - 12} more" if len(files) > 12 else "")
     if not any(report.released.values()):
@@ -87,7 +91,9 @@ def told(report: Report, verb: str) -> Iterator[str]:
             if report.takedown_id
             else "no release has any of it"
         )
+    if report.neutral:
+        yield f"{report.neutral} of them are neutral and went along, so that the difference does not tell which were meant"
     for before, after in report.patches.items():
         yield f"release {after} takes the place of {before}, which is withdrawn"
     if report.seconds is not None:
-        yield f"residue: {report.residue}; {report.seconds:.1f} s from the request to the last release"
+        yield f"residue: 0; {report.seconds:.1f} s from the request to the last release"

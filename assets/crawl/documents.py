@@ -26,6 +26,7 @@ from dataclasses import dataclass, replace
 
 from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser, LexborNode
 
+from assets.crawl.comments import is_comment
 from assets.crawl.html import BLOCKS, HEADINGS, MAX_IMAGES, SILENT, PageRefused
 from assets.crawl.nesting import too_deep
 from assets.crawl.surroundings import CAPTION_CLASSES, primary
@@ -67,14 +68,7 @@ _REGION_OF_ROLE = {
     **dict.fromkeys(("dialog", "alertdialog", "alert", "button", "toolbar", "tooltip", "status"), "control"),
 }  # fmt: skip
 _HIDING_STYLE = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
-_NAME_PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
-_COMMENT_NAMES = frozenset(
-    ("comment", "comments", "commentlist", "commentarea", "commentbody", "replies", "respond", "disqus", "usertext")
-)
-_NO_COMMENT_NAMES = frozenset(
-    ("no", "has", "with", "allow", "hide", "open", "closed", "enabled", "disabled", "count", "link", "category", "type")
-)
-_NAMED, _MAX_NAMES = ("class", "id"), 500
+_MAX_STYLE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,22 +341,9 @@ def _region(tag: str, role: str, attributes: Mapping[str, str | None], in_articl
         return _REGION_OF_ROLE[role]
     if "hidden" in attributes or (attributes.get("aria-hidden") or "").strip().lower() == "true":
         return "hidden"
-    if "style" in attributes and _HIDING_STYLE.search((attributes["style"] or "")[:_MAX_NAMES]):
+    if "style" in attributes and _HIDING_STYLE.search((attributes["style"] or "")[:_MAX_STYLE]):
         return "hidden"
-    return "comment" if _names_comments(attributes) else None
-
-
-def _names_comments(attributes: Mapping[str, str | None]) -> bool:
-    """Whether an element calls itself visitors' comments, and not a count of them or a link to them."""
-    for key in _NAMED:
-        names = (attributes.get(key) or "")[:_MAX_NAMES]
-        if not names or not any(hint in names.lower() for hint in ("comment", "repl", "respond", "disqus", "usertext")):
-            continue
-        for name in names.split():
-            words = {word.lower() for word in _NAME_PART.findall(name)}
-            if not _COMMENT_NAMES.isdisjoint(words) and _NO_COMMENT_NAMES.isdisjoint(words):
-                return True
-    return False
+    return "comment" if is_comment(tag, attributes) else None
 
 
 def _rule_against(text: str, linked: int, role: str) -> str | None:

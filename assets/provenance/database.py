@@ -263,16 +263,21 @@ def _add_policies(connection: duckdb.DuckDBPyConnection, materialize: bool) -> N
         {rights_sql("final")}"""
     )
     others = connection.execute('SELECT name FROM "policy" WHERE NOT in_force ORDER BY name').fetchall()
-    changes = [_VERDICT_CHANGE.format(policy=_quoted(name)) for (name,) in others]
     kind = "TABLE" if materialize else "VIEW"
-    nothing = _VERDICT_CHANGE.replace("rights_under({policy})", "rights").format(policy="NULL::VARCHAR")
-    connection.execute(f"CREATE {kind} verdict_change AS {' UNION ALL '.join([nothing, *changes])}")
+    changes = " UNION ALL ".join([_NO_VERDICT_CHANGE, *(verdict_change(name) for (name,) in others)])
+    connection.execute(f"CREATE {kind} verdict_change AS {changes}")
     connection.execute(f"COMMENT ON {kind} verdict_change IS {_quoted(HELPERS['verdict_change'])}")
 
 
-_VERDICT_CHANGE = """SELECT {policy} AS policy, u.sample_id, r.verdict AS verdict_now, u.verdict AS verdict_then, u.reason,
-    u.image_license AS license
-    FROM rights r JOIN rights_under({policy}) u USING (sample_id) WHERE u.verdict <> r.verdict"""
+_NO_VERDICT_CHANGE = """SELECT NULL::VARCHAR AS policy, sample_id, verdict AS verdict_now, verdict AS verdict_then, reason,
+    image_license AS license FROM rights WHERE false"""
+
+
+def verdict_change(policy: str) -> str:
+    """SQL: rows of table `verdict_change` for one policy, weighed now."""
+    name = _quoted(policy)
+    return f"""SELECT {name} AS policy, u.sample_id, r.verdict AS verdict_now, u.verdict AS verdict_then, u.reason,
+        u.image_license AS license FROM rights r JOIN rights_under({name}) u USING (sample_id) WHERE u.verdict <> r.verdict"""
 
 
 def _add_decision_files(connection: duckdb.DuckDBPyConnection, decisions: Sequence[Path]) -> None:

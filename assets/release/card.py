@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from assets.release.documents import FILES, PREFIX
 from assets.release.facts import Facts
 from assets.release.markup import Block, Code, Grid, Items, Picture, Section, Text, markdown, page
 from assets.release.shards import ReleaseFile, ReleaseSettings
@@ -149,7 +150,7 @@ def _header(facts: Facts, settings: ReleaseSettings, files: Sequence[ReleaseFile
         "configs": [
             {"config_name": "default", "data_files": "[0-9]*.parquet"},
             {"config_name": "urls", "data_files": "urls-*.parquet"},
-            *([{"config_name": "documents", "data_files": "documents-*.parquet"}] if with_documents(files) else []),
+            *([{"config_name": "documents", "data_files": FILES}] if with_documents(files) else []),
         ],
     }
     lines = "".join(f"{name}: {json.dumps(value, ensure_ascii=True)}\n" for name, value in values.items())
@@ -353,7 +354,7 @@ _DOCUMENTS = (
 
 def with_documents(files: Sequence[ReleaseFile]) -> bool:
     """Whether a release has interleaved documents."""
-    return any(file.name.startswith("documents-") for file in files)
+    return any(file.name.startswith(PREFIX) for file in files)
 
 
 def _loading(facts: Facts, files: Sequence[ReleaseFile]) -> list[Block]:

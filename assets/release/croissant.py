@@ -106,13 +106,11 @@ class Lineage:
     """What a release was made by.
 
     Attributes:
-        build_id: the build; None where its id would differ from run to run.
         code_version: of the whole program.
         stages: (stage, code version), in the order in which they ran.
         supersedes: id of the release that this one takes the place of.
     """
 
-    build_id: str | None
     code_version: str
     stages: Sequence[tuple[str, str]] = ()
     supersedes: str | None = None
@@ -133,7 +131,7 @@ def croissant(
         facts: counts over the build.
         settings: name, version and id.
         files: data files of the release, as `write_release` describes them.
-        lineage: build, stages and the release that this one takes the place of.
+        lineage: stages, and the release that this one takes the place of.
         documents: further files of the release by name; those of FORMATS (ATTRIBUTION.csv) are described too.
         notes: further known limits in whole sentences.
         imprint: who publishes it, and where.
@@ -376,9 +374,7 @@ def _activity(stage: str, code_version: str) -> Json:
 
 
 def _program(lineage: Lineage) -> Json:
-    built = f", build {lineage.build_id}" if lineage.build_id else ""
-    label = f"winnow{built}"
-    return {"@id": "agent/0", "@type": "prov:SoftwareAgent", "prov:label": label, "version": lineage.code_version}
+    return {"@id": "agent/0", "@type": "prov:SoftwareAgent", "prov:label": "winnow", "version": lineage.code_version}
 
 
 def _agents(facts: Facts) -> dict[str, Json]:

@@ -26,8 +26,10 @@ from assets.release.attribution import credit_line
 from assets.release.shards import ReleaseError, ReleaseFile, describe_file, extension_of
 from assets.rights.licenses import NOASSERTION, NONE, obligations_of
 
-FILES = "documents-*.parquet"
-"""Names of the files of documents in a release."""
+PREFIX = "documents-"
+"""What names of the files of documents in a release start with."""
+FILES = f"{PREFIX}*.parquet"
+"""Pattern of those names."""
 
 TEXT, U64 = pa.string(), pa.uint64()
 COLUMNS: dict[str, tuple[pa.DataType, str]] = {
@@ -84,10 +86,10 @@ def write_documents(
     for page in pages:
         waiting.append(page)
         if len(waiting) == per_file:
-            files.append(_write(waiting, folder / f"documents-{len(files):05d}.parquet"))
+            files.append(_write(waiting, folder / f"{PREFIX}{len(files):05d}.parquet"))
             waiting = []
     if waiting:
-        files.append(_write(waiting, folder / f"documents-{len(files):05d}.parquet"))
+        files.append(_write(waiting, folder / f"{PREFIX}{len(files):05d}.parquet"))
     return files
 
 

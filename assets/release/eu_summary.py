@@ -12,7 +12,7 @@ from math import ceil
 
 from assets.release.card import NOBODY, Imprint
 from assets.release.facts import Facts, Rows
-from assets.release.markup import Block, Grid, Items, Section, Text, markdown, page
+from assets.release.markup import Block, Grid, Items, Section, Text, markdown
 from assets.release.shards import ReleaseSettings
 
 FILE = "EU-SUMMARY.md"
@@ -56,13 +56,6 @@ def eu_summary_markdown(
 ) -> str:
     """EU-SUMMARY.md; arguments as for `eu_summary_sections`."""
     return markdown(_title(settings), _lead(settings), eu_summary_sections(facts, crawlers, imprint))
-
-
-def eu_summary_html(
-    facts: Facts, settings: ReleaseSettings, crawlers: Sequence[Crawler] = (), imprint: Imprint = NOBODY
-) -> str:
-    """The same as one page without scripts."""
-    return page(_title(settings), _lead(settings), eu_summary_sections(facts, crawlers, imprint))
 
 
 def eu_summary_sections(facts: Facts, crawlers: Sequence[Crawler] = (), imprint: Imprint = NOBODY) -> list[Section]:

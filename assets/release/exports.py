@@ -23,7 +23,17 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from assets.release.documents import PAIR_SCHEMA, TEXT_SCHEMA, Similarity, by_order, pair_table, read_file, text_table
+from assets.release.documents import (
+    PAIR_SCHEMA,
+    PREFIX,
+    TEXT_SCHEMA,
+    Similarity,
+    by_order,
+    pair_table,
+    read_file,
+    text_table,
+)
+from assets.release.manifest import read_list
 from assets.release.rows import COLUMNS
 from assets.release.shards import ReleaseError, describe_file
 
@@ -168,11 +178,7 @@ class _Release:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._open: tuple[str, dict[str, tuple[int, int]]] | None = None
-        try:
-            listed = json.loads((folder / "release.json").read_bytes())["files"]
-            self._sha256: dict[str, str] = {file["name"]: file["sha256"] for file in listed}
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ReleaseError(f"{folder}: not the folder of a release, which has a release.json") from error
+        self._sha256: dict[str, str] = {file["name"]: file["sha256"] for file in read_list(folder)["files"]}
 
     def rows(self) -> Iterator[pa.Table]:
         """Rows of the samples, file by file."""
@@ -181,7 +187,7 @@ class _Release:
 
     def documents(self, needed: bool = True) -> Iterator[pa.Table]:
         """Documents, file by file."""
-        names = self._named(lambda name: name.startswith("documents-"))
+        names = self._named(lambda name: name.startswith(PREFIX))
         if needed and not names:
             raise ReleaseError(f"{self.folder}: the release has no documents; set release.documents: true and build it")
         for name in names:

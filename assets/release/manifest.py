@@ -47,6 +47,16 @@ def finish_release(
     return sorted(listed, key=lambda file: file.name)
 
 
+def read_list(folder: Path) -> dict[str, Any]:
+    """`release.json` of a release; raises ReleaseError where a folder has none, and so is none."""
+    try:
+        found: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
+        found["files"]  # noqa: B018 - whatever else it is, it lists files
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ReleaseError(f"{folder}: not the folder of a release, which has a {MANIFEST}") from error
+    return found
+
+
 def release_manifest(files: Sequence[ReleaseFile], settings: ReleaseSettings, facts: Mapping[str, Any]) -> str:
     """`release.json`: what the release is, its files with hashes, and its columns."""
     samples = sum(file.rows or 0 for file in files if file.name.endswith(".parquet"))

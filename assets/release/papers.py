@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 from assets.release.card import NOBODY, History, Imprint, card_html, figure_files, readme
 from assets.release.croissant import FILE as CROISSANT
 from assets.release.croissant import Lineage, croissant
+from assets.release.documents import PREFIX
 from assets.release.eu_summary import FILE as EU_SUMMARY
 from assets.release.eu_summary import Crawler, eu_summary_markdown
 from assets.release.facts import READ, ROWS_READ, gather
-from assets.release.manifest import finish_release
-from assets.release.patch import read_list
+from assets.release.manifest import finish_release, read_list
 from assets.release.rows import COLUMNS
 from assets.release.shards import ReleaseFile, ReleaseSettings
 from resources.lake import sha256_of
@@ -71,7 +71,7 @@ def write_papers(
     """
     facts = gather(rows, {name: read(name, columns) for name, columns in READ.items()})
     history = papers.history
-    lineage = Lineage(None, sha256_of(dict(papers.steps)), papers.steps, history.supersedes if history else None)
+    lineage = Lineage(sha256_of(dict(papers.steps)), papers.steps, history.supersedes if history else None)
     card = (facts, settings, files, papers.notes, papers.pictures, history, papers.imprint)
     documents: dict[str, str | bytes] = {
         "README.md": readme(*card),
@@ -109,7 +109,7 @@ def papers_of(folder: Path, **more: Any) -> Papers:
 
 def read_counted(folder: Path, files: Sequence[ReleaseFile]) -> pa.Table:
     """What is counted of a release's rows, from its Parquet files."""
-    names = [file.name for file in files if file.name.endswith(".parquet") and not file.name.startswith("documents-")]
+    names = [file.name for file in files if file.name.endswith(".parquet") and not file.name.startswith(PREFIX)]
     parts = [pq.read_table(folder / name, columns=list(ROWS_READ)) for name in names]
     empty = pa.schema([(name, COLUMNS[name][0]) for name in ROWS_READ]).empty_table()
     return pa.concat_tables([empty, *(part.select(list(ROWS_READ)) for part in parts)])

@@ -6,7 +6,6 @@ has the release fetches only what changed.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tarfile
@@ -20,8 +19,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from assets.provenance.tables import conform
-from assets.release.documents import read_file, without_samples, write_file
-from assets.release.manifest import MANIFEST
+from assets.release.documents import PREFIX, read_file, without_samples, write_file
+from assets.release.manifest import read_list
 from assets.release.shards import (
     IDS,
     ReleaseError,
@@ -32,9 +31,6 @@ from assets.release.shards import (
     write_ids,
     write_shard,
 )
-
-DOCUMENTS = "documents-"
-"""What files of interleaved documents start with."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +82,7 @@ def write_patch(old: Path, new: Path, members: pa.Table, drop: np.ndarray, setti
         rewritten += _parts(name)
         files += _rewrite(old, new, name, rows.filter(pc.invert(out)))
     gone = set(members.filter(goes)["sample_id"].to_pylist())
-    for name in sorted(name for name in listed if name.startswith(DOCUMENTS)):
+    for name in sorted(name for name in listed if name.startswith(PREFIX)):
         table = read_file(old / name)
         left = without_samples(table, gone)
         if left.equals(table):
@@ -100,21 +96,6 @@ def write_patch(old: Path, new: Path, members: pa.Table, drop: np.ndarray, setti
     files.append(write_ids(_without(np.load(old / IDS, allow_pickle=False), removed), new / IDS))
     return Patch(sorted(files, key=lambda f: f.name), _members(members.filter(pc.invert(goes)), settings.release_id),
                  sorted(rewritten), sorted(linked), removed)  # fmt: skip
-
-
-def read_list(folder: Path) -> dict:
-    """`release.json` of a release; raises ReleaseError where it is not there."""
-    try:
-        found: dict = json.loads((folder / MANIFEST).read_bytes())
-    except (FileNotFoundError, ValueError) as error:
-        raise ReleaseError(f"{folder / MANIFEST}: no readable list of the release's files; build it again") from error
-    return found
-
-
-def link_file(old: Path, new: Path, name: str) -> ReleaseFile:
-    """The same file in another release."""
-    _link(old / name, new / name)
-    return next(ReleaseFile(**file) for file in read_list(old)["files"] if file["name"] == name)
 
 
 def _side(name: str) -> str:

@@ -13,11 +13,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser
 
+from assets.crawl.comments import is_comment
 from assets.crawl.html import MAX_IMAGES, SILENT
 from assets.crawl.urls import join
 from assets.rights.addresses import same_resource_key
@@ -51,16 +51,6 @@ MAX_REFERENCES, MAX_REFERRED, MAX_FOLLOWED = 20, 200, 20_000
 MAX_ELEMENT = 1 << 20
 MAX_FIGURES = 16
 MAX_VALUE = 8192
-_COMMENT_HINT = re.compile(r"comment|repl(?:y|ies)|respond|disqus|forum|postbody|usertext|review", re.I)
-_COMMENT_PARTS = frozenset(
-    ("comment", "comments", "commentlist", "commentbody", "commentcontent", "commenttext", "commentarea", "commentauthor",
-     "reply", "replies", "respond", "disqus", "postbody", "usertext", "review", "reviews")
-)  # fmt: skip
-_NO_COMMENT_PARTS = frozenset(
-    ("no", "has", "with", "allow", "hide", "open", "closed", "enabled", "disabled", "category", "tag", "type")
-)
-"""Beside these, a word for comments says that a thing has none, may have some, or is about them."""
-_WORD_PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _NAMESPACES = re.compile(
     rb"xmlns:(?:cc|dc|dct|dcterms|xhv|schema)\b|creativecommons\.org/ns|purl\.org/dc/|web\.resource\.org/cc", re.I
 )
@@ -165,7 +155,7 @@ class Page:
                 self._note(element, role, around)
             elif attributes and not _TELLING.isdisjoint(attributes):
                 if not context.comment and ("class" in attributes or "id" in attributes):
-                    context = context._replace(comment=True) if _is_comment(tag, attributes) else context
+                    context = context._replace(comment=True) if is_comment(tag, attributes) else context
                 if tag in _KEPT or not _SAYING.isdisjoint(attributes):
                     self._note(Element(node, tag, attributes, context, parent_id), role, around)
             above.append((node.mem_id, context))
@@ -276,30 +266,11 @@ def _inside(element: Element, role: str, page: Page) -> Context:
         context = context if context.main else context._replace(outside=True)
     elif tag in _PLACES:
         context = context._replace(**_PLACES[tag])
-    if not context.comment and ("class" in attributes or "id" in attributes) and _is_comment(tag, attributes):
+    if not context.comment and ("class" in attributes or "id" in attributes) and is_comment(tag, attributes):
         context = context._replace(comment=True)
     if not _STEERING.isdisjoint(attributes) or page.has_namespaces:
         context = context._replace(**_subject(element, page))
     return context
-
-
-def _is_comment(tag: str, attributes: Mapping[str, str | None]) -> bool:
-    """Whether an element calls itself visitors' comments; of a whole page that tells only that it may have some."""
-    if tag in ("html", "body", "main"):
-        return False
-    return _name_comments(f"{(attributes.get('class') or '')[:500]} {(attributes.get('id') or '')[:500]}")
-
-
-@lru_cache(4096)
-def _name_comments(names: str) -> bool:
-    if not _COMMENT_HINT.search(names):
-        return False
-    for name in names.split():
-        parts = {part.lower() for part in _WORD_PART.findall(name)}
-        said = not _COMMENT_PARTS.isdisjoint(parts) or {"forum", "post"} <= parts
-        if said and _NO_COMMENT_PARTS.isdisjoint(parts):
-            return True
-    return False
 
 
 def _subject(element: Element, page: Page) -> dict[str, Any]:

@@ -33,7 +33,6 @@ MATCH = {
 MAX_RADIUS = 16
 """Bits in which perceptual hashes may differ at most: a quarter of all, beyond which any two pictures are alike."""
 
-MIN_PREFIX = len("//a.bc/")
 _BLOCK = 64
 """Bytes of a block of SHA-256, as HMAC wants them (RFC 2104)."""
 

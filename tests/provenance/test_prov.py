@@ -1,5 +1,6 @@
 import datetime
 import json
+import re
 import warnings
 
 import duckdb
@@ -487,3 +488,17 @@ def test_a_sample_of_which_little_is_known_is_told(tmp_path):
 def test_an_unknown_sample_says_in_one_line_how_to_find_ids(home, sample_id):
     with pytest.raises(LookupError, match=rf"no sample has the id {sample_id} .*{t.A0} to {t.B3}.*FROM why LIMIT 10"):
         prov_document(home, sample_id)
+
+
+def test_the_steps_that_statements_name_are_steps_and_those_that_read_crawl_files_are_all_named():
+    import orchestration.definitions  # noqa: F401  (registers the steps)
+    from assets.provenance.database import view
+    from orchestration.plan import _own_source
+    from orchestration.stages import STEPS
+
+    named = re.search(r"VALUES (.*?)\) reads_crawl_files", view("prov_used").sql, re.DOTALL)[1]
+    readers = {
+        name for name, step in STEPS.items() if any("crawl_file()" in text for text in _own_source(step.compute))
+    }
+    assert set(re.findall(r"'(\w+)'", named)) == readers | {"shards"}
+    assert {"fetch", "fusion", "synthetic", "evidence", "site_evidence", "captions"} <= set(STEPS)

@@ -17,7 +17,7 @@ from assets.release.rows import assemble
 from assets.release.shards import Released, ReleaseSettings, write_release
 from tests.provenance import tiny_build
 
-LINEAGE = Lineage("b1", "c0de", [("crawl", "c1"), ("rights", "c2"), ("embeddings", "c3"), ("captions", "c4")], None)
+LINEAGE = Lineage("c0de", [("crawl", "c1"), ("rights", "c2"), ("embeddings", "c3"), ("captions", "c4")], None)
 
 
 @pytest.fixture(scope="session")

@@ -146,7 +146,7 @@ def test_documents_are_records_of_their_own_and_no_pairs(gallery, tmp_path):
 
 
 def test_an_empty_release_is_valid(settings, assembled, tmp_path):
-    text = croissant(gather(assembled.rows.slice(0, 0), {}), settings, [], Lineage(None, "c0de"))
+    text = croissant(gather(assembled.rows.slice(0, 0), {}), settings, [], Lineage("c0de"))
     assert mlcroissant.Dataset(written(tmp_path / "croissant.json", text)).metadata.record_sets == []
 
 
@@ -201,7 +201,7 @@ def test_the_provenance_reads_as_prov(facts, settings, released):
     }  # fmt: skip
     assert {row for row in found if row[0] == "by"} == {("by", stage, version) for stage, version in LINEAGE.stages}
     assert {row for row in found if row[0] == "agent"} == {
-        ("agent", "winnow, build b1", None), ("agent", "tagger@1", "MIT"), ("agent", "small-llm@2", "Apache-2.0"),
+        ("agent", "winnow", None), ("agent", "tagger@1", "MIT"), ("agent", "small-llm@2", "Apache-2.0"),
     }  # fmt: skip
 
 
@@ -262,7 +262,7 @@ def test_hostile_names_stay_text(facts, settings, released, text, tmp_path):
         languages=[(text, 4)],
         funnel=[("crawl", 10, 9, 1, text)],
     )
-    lineage = Lineage(text, text, [(text, text)], text)
+    lineage = Lineage(text, [(text, text)], text)
     made = croissant(worse, settings, released[0].files, lineage)
     assert json.loads(made)["prov:wasAttributedTo"][1]["license"] == text
     mlcroissant.Dataset(written(tmp_path / "croissant.json", made))

@@ -14,7 +14,8 @@ WITH readable AS (
     SELECT asset, shard_id, prov_artifact(uri) FROM artifact WHERE uri LIKE 'observations/%'
     UNION ALL
     SELECT asset, shard_id, prov_shard(shard_id)
-    FROM shard, (VALUES ('shards'), ('candidates'), ('crawl'), ('evidence')) reads_crawl_files(asset)
+    FROM shard, (VALUES ('shards'), ('candidates'), ('crawl'), ('evidence'), ('documents')) reads_crawl_files(asset)
+    WHERE asset <> 'documents' OR EXISTS (FROM step_input WHERE step_input.asset = 'documents')
 ),
 pair AS (
     SELECT a, f.entity FROM prov_activity a JOIN readable f USING (asset, shard_id)
