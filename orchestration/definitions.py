@@ -14,6 +14,7 @@ from assets.rights import stage as rights  # isort: skip
 from assets.pool import stage as pool  # isort: skip
 from assets.embeddings import stage as embeddings  # isort: skip
 from assets.dedup import stage as dedup  # isort: skip
+from assets.decontaminate import stage as decontaminate  # isort: skip
 from assets.clusters import stage as clusters  # isort: skip
 from assets.prune import stage as prune  # isort: skip
 from assets.captions import stage as captions  # isort: skip
@@ -22,7 +23,7 @@ from assets.provenance import stage as provenance  # isort: skip
 
 from orchestration import jobs, stages  # isort: skip
 
-ROOMS = [crawl, rights, pool, embeddings, dedup, clusters, prune, captions, release, provenance]
+ROOMS = [crawl, rights, pool, embeddings, dedup, decontaminate, clusters, prune, captions, release, provenance]
 
 assets: list[Any] = [asset for room in ROOMS for asset in dg.load_assets_from_modules([room])]
 checks = [check for room in ROOMS for check in dg.load_asset_checks_from_modules([room])]

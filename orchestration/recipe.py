@@ -303,6 +303,66 @@ class Diversify(Section):
     threads: int = Field(2, ge=1, le=256, description="threads of k-means for the cells; part of what makes it repeat")
 
 
+class EvaluationSet(Section):
+    """An evaluation set that must not be in the build."""
+
+    name: Name = Field(description="name of the set; what is dropped for it carries it")
+    version: str = Field(
+        "1", pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,31}$", description="its version; a newer one is a further entry"
+    )
+    date: str = Field(
+        pattern=r"^\d{4}-\d{2}-\d{2}$", description="day it was published: what two sets claim goes by the earlier one"
+    )
+    license: str | None = Field(None, description="SPDX id of its license")
+    source: str | None = Field(None, description="where it is published")
+    layout: Literal["image_folder", "webdataset", "parquet"] = Field(
+        "image_folder", description="folder of images, tars as WebDataset writes them, or Parquet with image bytes"
+    )
+    uris: list[str] = Field(
+        min_length=1, description="folders, or files and patterns of files (*, ?), relative to the recipe's folder"
+    )
+    image: str = Field("image", description="layout parquet: column of image bytes")
+    text: str | None = Field(None, description="layout parquet: column of the text")
+    label: str | None = Field(None, description="layout parquet: column of the class")
+    mirrored: bool = Field(False, description="mirror images of its items go as well")
+
+
+class Together(Section):
+    """Limits that decide where a perceptual hash and a vector agree that two images are the same."""
+
+    phash_radius: int = Field(12, ge=0, le=24, description="bits that may differ")
+    cosine: float = Field(0.8, gt=0, lt=1, description="least cosine")
+
+
+class Decontaminate(Section):
+    """Which evaluation sets must not be in the build, and how near a sample may come to their items."""
+
+    sets: list[EvaluationSet] = Field(default_factory=list, description="evaluation sets")
+    crop: float = Field(
+        0.1, ge=0, le=0.3, description="share of width and height that a copy may lack, on any side; 0: uncut ones alone"
+    )
+    phash_radius: int | None = Field(
+        8, ge=0, le=16, description="bits by which perceptual hashes may differ; null: not compared by themselves"
+    )
+    cosine: float | None = Field(
+        0.95, gt=0, lt=1, description="cosine above which a sample goes; for the encoder in use; null: not compared"
+    )
+    together: Together | None = Field(
+        default_factory=lambda: Together(), description="weaker limits, which both must keep; null: no such rule"
+    )
+    text_words: int | None = Field(
+        None, ge=3, description="the same text goes too, if it has so many words; null: texts are not compared"
+    )
+
+    @field_validator("sets")
+    @classmethod
+    def _sets_differ(cls, sets: list[EvaluationSet]) -> list[EvaluationSet]:
+        names = [(found.name, found.version) for found in sets]
+        if len(set(names)) != len(names):
+            raise ValueError("two evaluation sets have the same name and version")
+        return sets
+
+
 def _number_of_concepts(value: Any) -> Any:
     if value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
         return value
@@ -691,6 +751,7 @@ class Recipe(Section):
     embeddings: Embeddings = Field(default_factory=lambda: Embeddings())
     dedup: Dedup = Field(default_factory=lambda: Dedup())
     diversify: Diversify | None = None
+    decontaminate: Decontaminate = Field(default_factory=lambda: Decontaminate())
     clusters: Clusters = Field(default_factory=lambda: Clusters())
     prune: Prune
     captions: Captions = Field(default_factory=lambda: Captions())

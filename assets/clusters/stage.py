@@ -25,11 +25,11 @@ VECTORS_BY = "winnow.vectors"
 
 
 def _section(recipe: Recipe) -> dict[str, Any]:
-    return {**recipe.clusters.model_dump(), **_survivors_from(recipe)}
+    return recipe.clusters.model_dump()
 
 
-def _survivors_from(recipe: Recipe) -> dict[str, Any]:
-    return {"diversified": recipe.diversify is not None}
+def _nothing(recipe: Recipe) -> object:
+    return {}
 
 
 def _resolved(build: Build, section: dict[str, Any]) -> dict[str, Any]:
@@ -38,19 +38,14 @@ def _resolved(build: Build, section: dict[str, Any]) -> dict[str, Any]:
     return {**section, "warm_start": earlier_file(build, name, "clusters.warm_start", "centroid") if name else None}
 
 
-def _diversified(section: dict[str, Any]) -> bool:
-    return bool(section["diversified"])
-
-
 @stage(
     group="clusters",
     tables=["centroid", "kmeans"],
-    reads=["embeddings", "dedup", "diversify"],
+    reads=["embeddings", "decontaminate"],
     section=_section,
     resolve=_resolved,
     code=["assets.clusters.kmeans", "assets.clusters.sweep", "assets.clusters.stable"],
     libraries=["numpy", "scipy"],
-    when={"diversify": _diversified},
     show=report.training,
 )
 def centroids(work: Work) -> Mapping[str, Rows]:
@@ -60,7 +55,7 @@ def centroids(work: Work) -> Mapping[str, Rows]:
     build where it names one, and then concepts keep their ids.
     """
     config = work.config
-    survivors = sum(int(pc.sum(part["kept"]).as_py() or 0) for part in work.each(*_decided(work), ["kept"]))
+    survivors = sum(int(pc.sum(part["kept"]).as_py() or 0) for part in work.each("decontaminate", "decision", ["kept"]))
     ks = candidates(config["k"], config["sweep"], survivors)
     held = held_out_size(ks, survivors)
     size = min(ks[-1] * config["points_per_centroid"], survivors - held)
@@ -83,11 +78,10 @@ def centroids(work: Work) -> Mapping[str, Rows]:
 @stage(
     group="clusters",
     tables=["cluster_member"],
-    reads=["embeddings", "dedup", "diversify", "centroids"],
-    section=_survivors_from,
+    reads=["embeddings", "decontaminate", "centroids"],
+    section=_nothing,
     code=["assets.clusters.assign"],
     libraries=["numpy"],
-    when={"diversify": _diversified},
     per_shard=True,
 )
 def membership(work: Work) -> Mapping[str, Rows]:
@@ -97,13 +91,8 @@ def membership(work: Work) -> Mapping[str, Rows]:
     return {"cluster_member": (members(ids, vectors, centers, names) for ids, vectors in _own_vectors(work))}
 
 
-def _decided(work: Work) -> tuple[str, str]:
-    """The step and table that say which samples are left."""
-    return ("diversify" if work.config["diversified"] else "dedup"), "decision"
-
-
 def _kept_ids(work: Work) -> Iterator[np.ndarray]:
-    for part in work.each(*_decided(work), ["sample_id", "kept"]):
+    for part in work.each("decontaminate", "decision", ["sample_id", "kept"]):
         yield part["sample_id"].filter(part["kept"]).to_numpy()
 
 
@@ -115,7 +104,7 @@ def _vectors(work: Work) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 def _own_vectors(work: Work) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Ids and vectors of this shard's samples that are left."""
-    decision = work.read_own(*_decided(work), ["sample_id", "kept"])
+    decision = work.read_own("decontaminate", "decision", ["sample_id", "kept"])
     kept = decision["sample_id"].filter(decision["kept"]).combine_chunks()
     for part in work.each("embeddings", "embedding", ["sample_id", "image_raw"]):
         left = part.filter(pc.is_in(part["sample_id"], kept))
@@ -154,7 +143,7 @@ def every_survivor_has_a_concept(build: Build) -> tuple[bool, str]:
     total = 0
     for shard in build.snapshot.shards:
         work = Work(build, build.steps["membership"], shard, {})
-        decision = work.read_own(*_decided(work), ["sample_id", "kept"])
+        decision = work.read_own("decontaminate", "decision", ["sample_id", "kept"])
         kept = decision["sample_id"].filter(decision["kept"])
         assigned = build.read("membership", columns=["sample_id"], shard=shard)["sample_id"]
         if not np.array_equal(kept.to_numpy(), assigned.to_numpy()):

@@ -98,7 +98,8 @@ class VectorCache:
         key = metadata.get(ENCODER.encode())
         raw_key = metadata.get(CONCEPTS.encode(), key)
         ours = {"image", "text"} if key == self.key.encode() else set()
-        return ours | ({"image_raw"} if raw_key == (self.raw_key or self.key).encode() else set())
+        ours |= {"image_raw"} if raw_key == (self.raw_key or self.key).encode() else set()
+        return ours & set(schema.names)
 
     def _collect(self, stream: BinaryIO, wanted: Mapping[str, tuple[set[bytes], dict[bytes, np.ndarray]]]) -> None:
         """Add what one file has; row groups without a wanted key are not read beyond their key columns.

@@ -41,6 +41,7 @@ DECIDING = (
     "agreement",
     "dedup",
     "diversify",
+    "decontaminate",
     "selection",
     "captions",
 )
@@ -190,6 +191,7 @@ def every_released_sample_is_placed(build: Build) -> tuple[bool, str]:
         "agreement",
         "dedup",
         "diversify",
+        "decontaminate",
         "membership",
         "concepts",
         "selection",

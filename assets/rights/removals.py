@@ -347,7 +347,8 @@ _NEAR_COPY = """UNION ALL
     FROM sample s JOIN image i USING (image_id)
     CROSS JOIN (SELECT DISTINCT list, ('0x' || hex(phash))::UBIGINT AS bits FROM struck WHERE phash IS NOT NULL) t
     WHERE i.phash IS NOT NULL AND bit_count(xor(('0x' || hex(i.phash))::UBIGINT, t.bits)) <= {radius}"""
-_HITS = """SELECT list, sample_id, best.match AS match, best.score AS score FROM (
+_HITS = """SELECT list, sample_id, best.match AS match, best.score AS score, NULL AS threshold, NULL AS item, NULL AS view
+FROM (
     SELECT list, sample_id, arg_min({{'match': match, 'score': score}}, (rank, coalesce(score, 0))) AS best FROM (
     SELECT *, CASE match WHEN 'twin' THEN 1 WHEN 'phash' THEN 2 ELSE 0 END AS rank FROM (
         SELECT list, sample_id, match, distance AS score FROM found

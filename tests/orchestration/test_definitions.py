@@ -17,7 +17,19 @@ from orchestration.definitions import ROOMS, defs
 from orchestration.stages import STEPS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-GROUPS = ["crawl", "rights", "pool", "embeddings", "dedup", "clusters", "prune", "captions", "release", "provenance"]
+GROUPS = [
+    "crawl",
+    "rights",
+    "pool",
+    "embeddings",
+    "dedup",
+    "decontaminate",
+    "clusters",
+    "prune",
+    "captions",
+    "release",
+    "provenance",
+]
 
 
 @pytest.fixture(scope="module")
