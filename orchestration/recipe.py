@@ -726,6 +726,55 @@ class Release(Section):
     )
 
 
+class TrainedModel(Section):
+    """The small model that the comparison with chance trains."""
+
+    train: Literal["heads", "all"] = Field(
+        "heads",
+        description="heads: new projections on the towers of the recipe's encoder, which stay as they are; all: a whole "
+        "model from its first weights on, from decoded images",
+    )
+    config: str | None = Field(None, description="train all: open_clip model name, or path of a JSON configuration")
+    dim: int = Field(256, ge=8, le=4096, description="train heads: length of the new vectors")
+    device: str = Field("cpu", pattern="^(cpu|cuda(:[0-9]+)?)$", description="train all: cpu, cuda, cuda:0 …")
+    threads: int = Field(2, ge=1, le=256, description="threads of training; part of what makes it repeat")
+    learning_rate: float = Field(1e-3, gt=0, description="highest learning rate; warmed up, then along a cosine to 0")
+    weight_decay: float = Field(0.2, ge=0, description="weight decay of AdamW")
+    warm_up: int = Field(20, ge=0, description="steps until the learning rate is at its highest")
+
+    @model_validator(mode="after")
+    def _a_whole_model_has_a_name(self) -> TrainedModel:
+        if (self.config is not None) != (self.train == "all"):
+            raise ValueError("config and train: all go together: give both or none")
+        return self
+
+
+class Evaluation(Section):
+    """Does the pruned set train better than chance? Without this section nothing is trained."""
+
+    held_aside: int = Field(200, ge=10, description="pairs that no arm is trained on and figures are measured on")
+    near: float = Field(
+        0.9, gt=0, lt=1, description="cosine above which a sample is too near to a pair held aside to be in an arm"
+    )
+    arms: list[Literal["pruned", "random", "top_score", "everything"]] = Field(
+        ["pruned", "random", "top_score", "everything"], description="what is compared; pruned is always among them"
+    )
+    seeds: list[Seed] = Field([0, 1, 2], min_length=2, description="one model of each arm for each seed")
+    steps: int = Field(300, ge=1, description="steps of training, the same for every arm")
+    batch_size: int = Field(128, ge=2, description="pairs in a batch, the same for every arm")
+    model: TrainedModel = Field(default_factory=lambda: TrainedModel(), description="what is trained")
+    resamples: int = Field(2000, ge=100, description="draws of the bootstrap over pairs held aside")
+    seed: Seed = Field(0, description="seed of which pairs are held aside, and of the bootstrap")
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Evaluation:
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("evaluation.seeds: a seed stands there twice; two models of it would be the same")
+        if "pruned" not in self.arms or len(set(self.arms)) < max(2, len(self.arms)):
+            raise ValueError("evaluation.arms: pruned and at least one other arm, each once")
+        return self
+
+
 class Provenance(Section):
     """How the database is made."""
 
@@ -756,6 +805,7 @@ class Recipe(Section):
     prune: Prune
     captions: Captions = Field(default_factory=lambda: Captions())
     release: Release
+    evaluation: Evaluation | None = Field(None, description="train on the pruned set and on others, and compare")
     provenance: Provenance = Field(default_factory=lambda: Provenance())
     schedule: Schedule = Field(default_factory=lambda: Schedule())
 

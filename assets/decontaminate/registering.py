@@ -138,10 +138,17 @@ def vectors(
                 rows.append((name, item, view, key))
                 made.append(found[key])
     if not rows:
-        return TABLES["eval_embedding"].empty()
+        return no_vectors()
     columns = dict(zip(("list", "item", "view", "image_sha256"), zip(*rows, strict=True), strict=True))
     table = pa.table({**{k: list(v) for k, v in columns.items()}, "image_raw": as_column(np.stack(made))})
     return table.sort_by([(column, "ascending") for column in TABLES["eval_embedding"].key])
+
+
+def no_vectors() -> pa.Table:
+    """Table `eval_embedding` without rows; a column of vectors has a length even so."""
+    names = pa.array([], pa.string())
+    columns = {"list": names, "item": names, "view": names, "image_sha256": pa.array([], pa.binary(32))}
+    return pa.table({**columns, "image_raw": as_column(np.empty((0, 1), np.float16))})
 
 
 def _wanted(sets: Iterable[tuple[str, bool, Iterable[Item]]]) -> Iterator[tuple[str, str, str, bytes, bytes]]:

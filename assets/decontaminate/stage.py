@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from assets.decontaminate.checks import hits_are_gone
 from assets.decontaminate.matching import Limits, decided, hits, items_of
-from assets.decontaminate.registering import Registered, list_name, vectors
+from assets.decontaminate.registering import Registered, list_name, no_vectors, vectors
 from assets.decontaminate.sets import Item, Reading, read_set
 from assets.embeddings.cache import ENCODER, VectorCache, as_matrix
 from assets.embeddings.stage import concept_settings, encoder_settings
@@ -89,7 +89,7 @@ def eval_registry(work: Work) -> Mapping[str, pa.Table]:
 def eval_vectors(work: Work) -> Mapping[str, pa.Table]:
     """Vectors of evaluation items, by the encoder of near-duplicates; what an earlier build embedded is looked up."""
     if work.config["encoder"] is None:
-        return {"eval_embedding": TABLES["eval_embedding"].empty()}
+        return {"eval_embedding": no_vectors()}
     encoder: LazyEncoder = lazy_encoder(EncoderSettings(**work.config["encoder"]))
     work.metadata[ENCODER] = encoder.key
     sets = (

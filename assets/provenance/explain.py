@@ -52,6 +52,7 @@ def explain(connection: duckdb.DuckDBPyConnection, sample_id: int) -> Story:
         releases=_rows(connection, _RELEASES, sample_id),
         earlier=_rows(connection, _EARLIER, sample_id),
         takedowns=_rows(connection, _TAKEDOWNS, sample_id),
+        hits=_rows(connection, "FROM hit WHERE sample_id = ? ORDER BY list", sample_id),
     )
 
 

@@ -36,6 +36,7 @@ class Story:
         releases: file and row in each release.
         earlier: file and row in other releases of the home, and when they were withdrawn (ISO); oldest first.
         takedowns: requests that reach it, with how.
+        hits: lists from outside that claim it: removals, evaluation sets.
     """
 
     sample: Row
@@ -58,3 +59,4 @@ class Story:
     releases: list[Row] = field(default_factory=list)
     earlier: list[Row] = field(default_factory=list)
     takedowns: list[Row] = field(default_factory=list)
+    hits: list[Row] = field(default_factory=list)

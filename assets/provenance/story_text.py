@@ -146,12 +146,25 @@ def _stages(story: Story) -> Iterator[str]:
         yield f"{row['stage']:<13} {word}{reason}{_score(row)}"
         if row["other_sample_id"] is not None:
             yield f"{'':13} sample {row['other_sample_id']} stays in its place: {plain(row['other_url'] or '', 80)}"
+        if row["stage"] in ("removals", "decontaminate") and not row["kept"]:
+            yield from (f"{'':13} {_hit(hit)}" for hit in story.hits[:MOST] if _claims(row["stage"], hit))
         if row["stage"] == "prune" and story.cluster:
             yield f"{'':13} {_cluster(story.cluster)}"
     if story.cluster and not any(row["stage"] == "prune" for row in story.decisions):
         yield _cluster(story.cluster)
     if story.scores:
         yield "scores        " + ", ".join(f"{row['scorer']} {_number(row['value'])}" for row in story.scores[:MOST])
+
+
+def _claims(stage: str, hit: Row) -> bool:
+    return (stage == "decontaminate") == hit["list"].startswith("eval:")
+
+
+def _hit(row: Row) -> str:
+    """What claims a sample, and by what."""
+    item = f", item {plain(row['item'], 60)}" if row["item"] else ""
+    view = f", view {plain(row['view'], 30)}" if row["view"] else ""
+    return f"claimed by {plain(row['list'], 60)}{item}: {row['match']}{view}{_score(row)}"
 
 
 def _cluster(row: Row) -> str:

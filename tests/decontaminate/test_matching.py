@@ -11,7 +11,7 @@ from PIL import Image
 
 from assets.crawl.images import perceptual_hash
 from assets.decontaminate.matching import Limits, decided, hits, items_of
-from assets.decontaminate.registering import Registered, list_name, normalized, vectors
+from assets.decontaminate.registering import Registered, list_name, no_vectors, normalized, vectors
 from assets.decontaminate.sets import EvaluationSetError, Item
 from assets.decontaminate.views import CUTS, cut, is_flat, views
 from assets.embeddings.cache import VectorCache
@@ -202,9 +202,8 @@ def test_a_vector_that_an_earlier_build_made_is_looked_up(photographs, tmp_path)
 
 
 def test_no_sets_claim_nothing():
-    empty = items_of(*(TABLES[name].empty() for name in ("eval_registry", "eval_item", "eval_view")), pa.table({
-        "list": pa.array([], pa.string()), "item": pa.array([], pa.string()), "view": pa.array([], pa.string()),
-        "image_raw": pa.array([], pa.list_(pa.float16(), 4))}))  # fmt: skip
+    tables = [TABLES[name].empty() for name in ("eval_registry", "eval_item", "eval_view")]
+    empty = items_of(*tables, conform("eval_embedding", no_vectors()))
     assert hits(*pool([Image.new("RGB", (9, 9))]), empty, Limits()).num_rows == 0
 
 

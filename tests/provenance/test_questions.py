@@ -3,6 +3,8 @@ import hashlib
 import duckdb
 import pytest
 
+from assets.provenance.database import build_database
+from assets.provenance.explain import explain, render
 from assets.provenance.questions import NAMED, answer, list_questions
 from tests.provenance import tiny_build as t
 
@@ -187,6 +189,69 @@ def test_funnel(tiny):
     ]
 
 
+def test_an_evaluation_set_that_claims_nothing_is_told_too(tiny):
+    [row] = ask(tiny, "evaluation_sets")
+    told = {
+        "name": "bench",
+        "version": "1",
+        "date": "2020-01-01",
+        "license": "MIT",
+        "items": 3,
+        "failed": 1,
+        "match": None,
+    }
+    assert row == {**told, "claimed": 0, "dropped_for_it": 0, "lowest": None, "highest": None}
+
+
+def claimed_twice(folder):
+    """A database in which two versions of a set claim a star, and one of them the moon as well."""
+    made = t.tables()
+    registry = [{**t.EVALUATION_SETS[0], "version": version, "date": f"202{version}-01-01"} for version in "12"]
+    hit = [
+        {"list": name, "sample_id": sample, "match": "phash", "score": bits, "threshold": 8.0, "item": item, "view": "left"}
+        for name, sample, bits, item in (
+            ("eval:bench@1", t.B3, 2.0, "s.jpg"), ("eval:bench@2", t.B0, 6.0, "m.jpg"), ("eval:bench@2", t.B3, 4.0, "s.jpg"),
+        )
+    ]  # fmt: skip
+    gone = {t.B0: ("eval:bench@2", 6.0, 8.0, None), t.B3: ("eval:bench@1", 2.0, 8.0, None)}
+    kept = [
+        row
+        for row in made["decision"].to_pylist()
+        if row["sample_id"] not in gone or row["stage"] in ("crawl", "rights")
+    ]
+    rows = [*kept, *t.decided("decontaminate", [t.A0, t.A2, t.A4], gone)]
+    made |= {
+        "eval_registry": t.table("eval_registry", registry), "hit": t.table("hit", hit),
+        "decision": t.table("decision", rows),
+    }  # fmt: skip
+    path = folder / "claimed.duckdb"
+    build_database(path, t.write_files(folder, made), t.ledger())
+    return duckdb.connect(str(path), read_only=True)
+
+
+def test_what_two_versions_of_a_set_claim_went_under_one_of_them(tmp_path):
+    with claimed_twice(tmp_path) as connection:
+        found = ask(connection, "evaluation_sets")
+    columns = ("version", "match", "claimed", "dropped_for_it", "lowest", "highest")
+    assert [tuple(row[name] for name in columns) for row in found] == [
+        ("1", "phash", 1, 1, 2.0, 2.0),
+        ("2", "phash", 2, 1, 4.0, 6.0),
+    ]
+
+
+def test_a_claimed_samples_story_names_set_item_and_view(tmp_path):
+    with claimed_twice(tmp_path) as connection:
+        text = render(explain(connection, t.B3))
+    assert "decontaminate DROPPED eval:bench@1 (score 2, limit 8)" in text
+    assert "claimed by eval:bench@1, item s.jpg: phash, view left (score 2, limit 8)" in text
+    assert "claimed by eval:bench@2, item s.jpg: phash, view left (score 4, limit 8)" in text
+
+
+def test_a_comparison_with_chance_says_whether_it_supports_a_claim(tiny):
+    [row] = ask(tiny, "chance")
+    assert (row["metric"], row["other"], row["pruned"], row["supported"]) == ("zero_shot", "random", 0.5, False)
+
+
 def test_what_if_a_license_were_denied(tiny):
     [row] = ask(tiny, "what_if_denied", license="CC-BY-SA-*")
     assert (row["file"], row["license"], row["samples"]) == ("00001.tar", "CC-BY-SA-4.0", 1)
@@ -278,8 +343,6 @@ def test_an_unknown_question_says_which_there_are(tiny):
 
 
 def test_questions_answer_an_empty_database(tmp_path):
-    from assets.provenance.database import build_database
-
     build_database(tmp_path / "p.duckdb", {}, {})
     with duckdb.connect(str(tmp_path / "p.duckdb"), read_only=True) as connection:
         for question in list_questions():

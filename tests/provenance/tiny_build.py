@@ -291,6 +291,18 @@ CHANGES = [
 ]  # fmt: skip
 
 
+# An evaluation set that claims nothing, and a comparison with chance that supports no claim.
+EVALUATION_SETS = [
+    {"name": "bench", "version": "1", "date": "2020-01-01", "license": "MIT", "layout": "image_folder", "mirrored": False,
+     "items": 3, "failed": 1, "sha256": sha("bench")}
+]  # fmt: skip
+COMPARISONS = [
+    {"metric": "zero_shot", "arm": "pruned", "other": "random", "mean": 0.5, "deviation": 0.125, "other_mean": 0.25,
+     "other_deviation": 0.25, "difference": 0.25, "low": -0.5, "high": 1.0, "pairs_low": 0.0, "pairs_high": 0.5,
+     "supported": False, "statement": "no difference that the deviations support"}
+]  # fmt: skip
+
+
 def tables() -> dict[str, pa.Table]:
     """The build's tables, whole."""
     shards = [
@@ -314,6 +326,7 @@ def tables() -> dict[str, pa.Table]:
         "cluster_member": [dict(zip(("sample_id", "cluster_id", "distance"), m, strict=True)) for m in MEMBERS],
         "fetch": FETCHES, "model_call": CALLS, "release_member": members, "release_history": HISTORY,
         "release_change": CHANGES,
+        "eval_registry": EVALUATION_SETS, "evaluation_comparison": COMPARISONS,
         "policy": policy_table(load_policy("commercial-open")).to_pylist(),
     }  # fmt: skip
     return {name: table(name, found) for name, found in rows.items()}
