@@ -34,6 +34,7 @@ PLAIN = (
     "TruthError",
     "RemovalError",
     "ReleaseError",
+    "EvaluationSetError",
 )
 """Errors that say in their own words what is wrong; what caused them says less."""
 

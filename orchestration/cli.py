@@ -6,7 +6,7 @@ import csv
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ class Plain(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command; say what is wrong in plain words."""
+        from assets.decontaminate.sets import EvaluationSetError
         from assets.release.shards import ReleaseError
         from assets.rights.confusion import TruthError
         from assets.rights.policy import PolicyError
@@ -42,6 +43,7 @@ class Plain(click.Group):
             ReleaseError,
             TruthError,
             EncoderError,
+            EvaluationSetError,
         ) as error:
             raise click.ClickException(str(error)) from error
 
@@ -61,6 +63,7 @@ def main() -> None:
     winnow diff BUILD BUILD             what changed between two builds, and why
     winnow takedown KIND VALUE          take out an address, a host, an image …: patch, proof, tombstone
     winnow tune RECIPE                  how fast its encoders are here, and with which batch size and threads
+    winnow check encoder RECIPE         whether a model, a filter or an export does what builds rely on
 
     The data lies under WINNOW_HOME (default: .winnow in the current folder).
     """
@@ -106,14 +109,14 @@ def ui(recipe: str | None, port: int, home: str) -> None:
     from orchestration.partitions import announce
     from orchestration.recipe import load_recipe
     from orchestration.stages import open_build
+    from orchestration.ui import serve
 
     with dagster_instance() as instance:
         announce(instance, open_build(load_recipe(), renew=True).snapshot)
     click.echo(f"Dagster: http://127.0.0.1:{port}  (data: {home}; stop with Ctrl-C)")
-    program = str(Path(sys.executable).with_name("dagster"))
-    workspace = str(REPOSITORY / "workspace.yaml")
+    # Dagster finds the package `orchestration` from here.
     os.chdir(REPOSITORY)
-    os.execv(program, [program, "dev", "-w", workspace, "-h", "127.0.0.1", "-p", str(port)])
+    serve(REPOSITORY / "workspace.yaml", port)
 
 
 @main.command()
@@ -323,7 +326,7 @@ def diff(older: str, newer: str, as_csv: bool, home: str) -> None:
 
 @main.command()
 @click.argument("release")
-@click.argument("form", type=click.Choice(["text", "pairs", "wit", "metadata"]))
+@click.argument("form")
 @click.argument("out", type=click.Path(dir_okay=False))
 @_home_option
 def export(release: str, form: str, out: str, home: str) -> None:
@@ -334,11 +337,103 @@ def export(release: str, form: str, out: str, home: str) -> None:
     pairs     pairs of pictures and texts of its documents
     wit       the columns of Wikipedia's image-text set: reference, attribution and alt text of each picture (.tsv.gz)
     metadata  addresses, ids and captions, no bytes
+    Forms of your own (docs/extending.md) are taken likewise; a name that is none is answered with the list.
     """
     from assets.release.exports import export as write
 
-    folder = Path(release) if Path(release).is_dir() else Path(home) / "releases" / release
-    click.echo(f"{write(folder, form, Path(out))} rows: {out}")
+    click.echo(f"{write(_release_folder(release, home), form, Path(out))} rows: {out}")
+
+
+def _release_folder(release: str, home: str) -> Path:
+    """A release by its folder, or by its id in a home."""
+    return Path(release) if Path(release).is_dir() else Path(home) / "releases" / release
+
+
+@main.group()
+def check() -> None:
+    """Run a test kit over something that was added: every check a line, exit status 1 if one does not hold.
+
+    docs/extending.md shows how a filter, a captioner and an export are added, and which kit asks what.
+    """
+
+
+@check.command("encoder")
+@click.argument("recipe", required=False)
+def check_encoder(recipe: str | None) -> None:
+    """Check the encoders of RECIPE: dimensions, license, revision; the same bits alone, in company and loaded again."""
+    from orchestration import checking
+    from orchestration.recipe import load_recipe
+
+    _report(checking.encoders(load_recipe(recipe)))
+
+
+@check.command("captioner")
+@click.argument("recipe", required=False)
+@click.argument("name", required=False)
+def check_captioner(recipe: str | None, name: str | None) -> None:
+    """Check the captioners of RECIPE, or the one called NAME. An endpoint is asked some ninety questions."""
+    from orchestration import checking
+    from orchestration.recipe import load_recipe
+
+    _report(checking.captioners(load_recipe(recipe), name))
+
+
+@check.command("language-model")
+@click.argument("recipe", required=False)
+def check_language_model(recipe: str | None) -> None:
+    """Check the language model that fuses in RECIPE. An endpoint is asked some fifty questions."""
+    from orchestration import checking
+    from orchestration.recipe import load_recipe
+
+    _report(checking.language_models(load_recipe(recipe)))
+
+
+@check.command("filter")
+@click.argument("name")
+@click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="A limit other than the filter's own.")
+def check_filter(name: str, limits: tuple[str, ...]) -> None:
+    """Check the pool filter NAME: one answer per sample, the same alone and in company."""
+    from orchestration import checking
+
+    _report(checking.filters(name, limits))
+
+
+@check.command("export")
+@click.argument("form")
+@click.argument("releases", nargs=-1, required=True)
+@_home_option
+def check_export(form: str, releases: tuple[str, ...], home: str) -> None:
+    """Check the export FORM: carry each of RELEASES (folders, or ids) there and back; the same ids, order, licenses, hashes."""
+    from orchestration import checking
+
+    _report(checking.exports(form, [_release_folder(release, home) for release in releases]))
+
+
+@check.command("evaluation-set")
+@click.argument("recipe", required=False)
+@click.argument("name", required=False)
+def check_evaluation_set(recipe: str | None, name: str | None) -> None:
+    """Check the evaluation sets of RECIPE, or the one called NAME: copies of its images are found, other views stay."""
+    from orchestration import checking
+    from orchestration.recipe import load_recipe
+
+    _report(checking.evaluation_sets(load_recipe(recipe), name))
+
+
+def _report(found: Iterable[tuple[str, Any]]) -> None:
+    """Print what the checks of a kit found as a table; end with exit status 1 if one does not hold."""
+    rows = list(found)
+    _print_table(
+        ["of", "check", "holds", "what was found"],
+        [
+            [what, result.check.replace("_", " "), "yes" if result.holds else "NO", result.sentence]
+            for what, result in rows
+        ],
+    )
+    failed = sum(not result.holds for _, result in rows)
+    click.echo(f"{len(rows) - failed} of {len(rows)} checks hold")
+    if failed:
+        sys.exit(1)
 
 
 @main.command()

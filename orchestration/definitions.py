@@ -19,11 +19,25 @@ from assets.clusters import stage as clusters  # isort: skip
 from assets.prune import stage as prune  # isort: skip
 from assets.captions import stage as captions  # isort: skip
 from assets.release import stage as release  # isort: skip
+from assets.evaluation import stage as evaluation  # isort: skip
 from assets.provenance import stage as provenance  # isort: skip
 
 from orchestration import jobs, stages  # isort: skip
 
-ROOMS = [crawl, rights, pool, embeddings, dedup, decontaminate, clusters, prune, captions, release, provenance]
+ROOMS = [
+    crawl,
+    rights,
+    pool,
+    embeddings,
+    dedup,
+    decontaminate,
+    clusters,
+    prune,
+    captions,
+    release,
+    evaluation,
+    provenance,
+]
 
 assets: list[Any] = [asset for room in ROOMS for asset in dg.load_assets_from_modules([room])]
 checks = [check for room in ROOMS for check in dg.load_asset_checks_from_modules([room])]

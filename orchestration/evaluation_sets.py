@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from upath import UPath
@@ -19,15 +20,18 @@ def resolved(build: Build, section: dict[str, Any]) -> dict[str, Any]:
     Raises RecipeError where a set names nothing that is there.
     """
     seen = _Seen(build.lake)
-    sets = [{**found, "files": _files(build.recipe, found, seen)} for found in section["sets"]]
+    sets = []
+    for found in section["sets"]:
+        files = files_of(build.recipe, found)
+        sets.append({**found, "files": [[uri, seen.sha256_of_all(path)] for uri, path in files.items()]})
     seen.save()
     for found in sets:
         del found["uris"]
     return {**section, "sets": sets}
 
 
-def _files(recipe: Recipe, found: dict[str, Any], seen: _Seen) -> list[list[str]]:
-    """[uri, hash] of every folder or file of a set, in sorted order of uri."""
+def files_of(recipe: Recipe, found: Mapping[str, Any]) -> dict[str, UPath]:
+    """Folders or files of a set by uri, in sorted order; raises RecipeError where a pattern names nothing that is there."""
     paths: dict[str, UPath] = {}
     for uri in found["uris"]:
         if found["layout"] == "image_folder":
@@ -41,7 +45,7 @@ def _files(recipe: Recipe, found: dict[str, Any], seen: _Seen) -> list[list[str]
                 f"{recipe.path}: decontaminate.sets names {uri} (set {found['name']}), but there is no such {what}"
             )
         paths.update(matches)
-    return [[uri, seen.sha256_of_all(path)] for uri, path in sorted(paths.items())]
+    return dict(sorted(paths.items()))
 
 
 class _Seen:

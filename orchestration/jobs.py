@@ -8,7 +8,7 @@ import dagster as dg
 from orchestration import ledger, partitions, takedowns
 from orchestration.recipe import Recipe, home_folder, load_recipe
 from orchestration.registry import Snapshot, listing
-from orchestration.stages import open_build
+from orchestration.stages import RECIPE, open_build
 from resources.lake import Lake, hash_file, sha256_of
 
 WHY = "winnow/why"
@@ -32,8 +32,8 @@ def range_tags(snapshot: Snapshot, known: Sequence[str]) -> dict[str, str]:
     return {"dagster/asset_partition_range_start": keys[0], "dagster/asset_partition_range_end": keys[-1]}
 
 
-def _request(snapshot: Snapshot, known: Sequence[str], why: str) -> dg.RunRequest:
-    return dg.RunRequest(tags={**range_tags(snapshot, known), WHY: why})
+def _request(recipe: Recipe, snapshot: Snapshot, known: Sequence[str], why: str) -> dg.RunRequest:
+    return dg.RunRequest(tags={**range_tags(snapshot, known), WHY: why, RECIPE: recipe.name})
 
 
 def nightly(recipe: Recipe) -> dg.ScheduleDefinition:
@@ -47,9 +47,10 @@ def nightly(recipe: Recipe) -> dg.ScheduleDefinition:
         description="Looks for new and changed crawl files, then builds again; what is done is reused.",
     )
     def nightly_rebuild(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        snapshot = open_build(load_recipe(), renew=True).snapshot
+        now = load_recipe()
+        snapshot = open_build(now, renew=True).snapshot
         partitions.announce(context.instance, snapshot)
-        return _request(snapshot, context.instance.get_dynamic_partitions("shard"), "nightly rebuild")
+        return _request(now, snapshot, context.instance.get_dynamic_partitions("shard"), "nightly rebuild")
 
     return nightly_rebuild
 
@@ -73,7 +74,9 @@ def new_shards(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Skip
     # Whoever registered a shard first, it is built: what counts is whether this build was ever completed.
     if any(row["build_id"] == build.build_id for row in ledger.rows(build.lake, "build")):
         return dg.SensorResult(cursor=found, dynamic_partitions_requests=requests)
-    run = _request(build.snapshot, [*known, *new], f"{len(new)} new crawl files" if new else "crawl files changed")
+    run = _request(
+        recipe, build.snapshot, [*known, *new], f"{len(new)} new crawl files" if new else "crawl files changed"
+    )
     return dg.SensorResult(cursor=found, dynamic_partitions_requests=requests, run_requests=[run])
 
 
@@ -100,7 +103,7 @@ def _on_change(name: str, description: str, look: Callable[[Recipe, Lake], Mappi
         partitions.announce(context.instance, build.snapshot)
         known = context.instance.get_dynamic_partitions("shard")
         why = f"changed: {', '.join(sorted(changed))}"
-        return dg.SensorResult(cursor=cursor, run_requests=[_request(build.snapshot, known, why)])
+        return dg.SensorResult(cursor=cursor, run_requests=[_request(recipe, build.snapshot, known, why)])
 
     return sensor
 

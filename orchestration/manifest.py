@@ -123,7 +123,7 @@ def _starts(build: Build) -> list[dict[str, str]]:
         {"asset": step.name, **value}
         for step in build.steps.values()
         if step.resolve
-        for value in build.config(step).values()
+        for value in (build.config(step) or {}).values()
         if isinstance(value, dict) and value.keys() == {"uri", "sha256"}
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib.metadata
 import os
+from datetime import date
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -326,12 +327,18 @@ class EvaluationSet(Section):
     label: str | None = Field(None, description="layout parquet: column of the class")
     mirrored: bool = Field(False, description="mirror images of its items go as well")
 
+    @field_validator("date", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        # YAML takes 2014-02-01 for a date.
+        return value.isoformat() if isinstance(value, date) else value
+
 
 class Together(Section):
     """Limits that decide where a perceptual hash and a vector agree that two images are the same."""
 
-    phash_radius: int = Field(12, ge=0, le=24, description="bits that may differ")
-    cosine: float = Field(0.8, gt=0, lt=1, description="least cosine")
+    phash_radius: int = Field(10, ge=0, le=24, description="bits that may differ")
+    cosine: float = Field(0.7, gt=0, lt=1, description="least cosine")
 
 
 class Decontaminate(Section):
@@ -339,7 +346,10 @@ class Decontaminate(Section):
 
     sets: list[EvaluationSet] = Field(default_factory=list, description="evaluation sets")
     crop: float = Field(
-        0.1, ge=0, le=0.3, description="share of width and height that a copy may lack, on any side; 0: uncut ones alone"
+        0.1,
+        ge=0,
+        le=0.3,
+        description="share of width and height that a copy may lack, on any side; 0: uncut ones alone",
     )
     phash_radius: int | None = Field(
         8, ge=0, le=16, description="bits by which perceptual hashes may differ; null: not compared by themselves"
@@ -521,11 +531,21 @@ class CaptionerModel(Writer):
     """What writes captions from a picture."""
 
     name: Name = Field("tags", description="name in this recipe")
-    kind: Literal["tags", "transformers", "openai"] = Field(
+    kind: str = Field(
         "tags", description="tags: zero-shot by the encoder, needs no download; transformers; openai: an endpoint"
     )
     formats: list[Format] = Field(["short"], min_length=1, description="what it is asked for; tags write short ones")
     tags: int = Field(3, ge=1, le=10, description="kind tags: words in a caption")
+
+    @field_validator("kind")
+    @classmethod
+    def _kind_is_known(cls, kind: str) -> str:
+        # The registry of captioners is the one place that knows those that run in this process.
+        from resources.captioner import KINDS
+
+        if kind not in (known := ("tags", *KINDS, "openai")):
+            raise ValueError(f"must be one of {', '.join(known)}")
+        return kind
 
     @model_validator(mode="after")
     def _makes_sense(self) -> CaptionerModel:

@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 import pyarrow as pa
+import yaml
 from upath import UPath
 
 from assets.provenance.tables import TABLES, Table, describe
@@ -26,6 +27,12 @@ Compute = Callable[[Work], Mapping[str, Rows]]
 Show = Callable[[Build], dict[str, str]]
 """Plots of an asset: title -> Markdown with the picture inline."""
 
+RECIPE = "winnow/recipe"
+"""Tag of a run: name of the recipe that it builds."""
+
+RECIPE_SHA256 = "winnow/recipe_sha256"
+"""Tag of a run: first digits of the hash of the recipe that it read."""
+
 PREVIEW_ROWS = 5
 MAX_SHARDS_PER_RUN = 100
 
@@ -36,9 +43,25 @@ class Winnow(dg.ConfigurableResource):
     recipe: str = ""
     home: str = ""
 
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Write the recipe in force on the run, whoever launched it: two tags, and the whole of it in the run's log."""
+        if context.run is not None and context.instance is not None:
+            show_recipe(context.instance, context.run.run_id, load_recipe(self.recipe or None), context.log)
+
     def open(self, renew: bool = False) -> Build:
         """The build of the recipe in force, over the shards registered last; `renew` looks at the sources again."""
         return open_build(load_recipe(self.recipe or None), self.home or None, renew)
+
+
+def show_recipe(instance: dg.DagsterInstance, run_id: str, recipe: Recipe, log: dg.DagsterLogManager | None) -> None:
+    """Tag a run with its recipe and log the recipe as YAML, once; again where it changed while the run went on."""
+    run, sha256 = instance.get_run_by_id(run_id), recipe.sha256[:12]
+    if run is None or run.tags.get(RECIPE_SHA256) == sha256:
+        return
+    instance.add_run_tags(run_id, {RECIPE: recipe.name, RECIPE_SHA256: sha256})
+    if log is not None:
+        text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        log.info(f"recipe {recipe.name}, sha256 {recipe.sha256}, defaults written out:\n{text}")
 
 
 def open_build(recipe: Recipe, home: str | os.PathLike[str] | None = None, renew: bool = False) -> Build:
@@ -186,6 +209,8 @@ def _metadata(build: Build, step: Step, outcomes: Sequence[Outcome]) -> dict[str
     if len(outcomes) == 1:
         metadata |= outcomes[0].notes
         path = build.path(step, outcomes[0].shard, step.tables[0])
+        # The page shows either the table's name or the uri; the path is there to copy.
+        metadata |= {"dagster/uri": str(path), "file": dg.MetadataValue.path(str(path))}
         metadata["first rows"] = dg.MetadataValue.md(_preview(build.lake.read_table([path])))
     return metadata
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -48,7 +48,16 @@ def captioner(section: Mapping[str, Any], endpoint: EndpointSection | None) -> L
     """A model that looks at pictures; loads nothing yet. Not for kind tags, which needs no model of its own."""
     if section["kind"] == "openai":
         return _endpoint(section, endpoint, 80)
-    return _load_captioner(CaptionerSettings(**{name: section[name] for name in DECIDING}))
+    named = {name: section[name] for name in DECIDING}
+    # A kind that has no models to choose from goes by its own name.
+    return _load_captioner(section["kind"], CaptionerSettings(**{**named, "model": named["model"] or section["kind"]}))
+
+
+def fresh(load: Callable[[], LanguageModel]) -> LanguageModel:
+    """What `load` makes with `language_model` or `captioner`, made anew and not the one that the process has."""
+    for kept in (_load, _load_captioner, _ask):
+        kept.cache_clear()
+    return load()
 
 
 def _endpoint(section: Mapping[str, Any], endpoint: EndpointSection | None, max_new_tokens: int) -> LanguageModel:
@@ -72,10 +81,10 @@ def _load(settings: LanguageModelSettings) -> LanguageModel:
 
 
 @cache
-def _load_captioner(settings: CaptionerSettings) -> LanguageModel:
-    from resources.captioner import TransformersCaptioner
+def _load_captioner(kind: str, settings: CaptionerSettings) -> LanguageModel:
+    from resources.captioner import load_captioner
 
-    return TransformersCaptioner(settings)
+    return load_captioner(kind, settings)
 
 
 @cache

@@ -42,6 +42,8 @@ class Project:
         recipe = yaml.safe_load((REPOSITORY / "recipes" / "demo.yaml").read_text())
         recipe["crawl"]["sources"] = [{"name": "two", "uris": ["crawl/*.warc.gz"]}]
         recipe["rights"]["truth"] = str(CRAWL / "truth.jsonl.gz")
+        recipe["decontaminate"]["sets"][0]["uris"] = [str(REPOSITORY / "examples" / "evaluation" / "drawings")]
+        recipe["evaluation"] = {"held_aside": 30, "batch_size": 16, "steps": 20, "model": {"threads": 1}}
         recipe["clusters"]["k"] = 8
         recipe["captions"]["fusion"]["max_fusions"] = 3
         recipe["captions"]["hints"] = ["tags", "faces"]

@@ -123,6 +123,16 @@ def read_image_shard(
             yield ShardMember(row, None, reason=tar.reason)
 
 
+def member_places(tar_path: str | os.PathLike[str]) -> Iterator[tuple[str, int, int]]:
+    """(name, first byte, size) of the plain files of a whole tar; raises ImageShardRefused where it is damaged."""
+    with open(tar_path, "rb") as stream:
+        end = stream.seek(0, os.SEEK_END)
+        try:
+            yield from _members(stream, end)
+        except _Broken as broken:
+            raise ImageShardRefused(f"{tar_path}: the tar is damaged ({broken}); see to the file.") from broken
+
+
 def read_image(tar_path: str | os.PathLike[str], offset: int, size: int) -> bytes:
     """Bytes of an image of a tar; raises ImageRefused where the tar no longer holds them, OSError if it is not there."""
     if size > MAX_IMAGE or offset < 0 or size < 0:

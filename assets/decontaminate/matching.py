@@ -1,14 +1,22 @@
-"""Which samples are nearly the same image as an evaluation item: by bytes, perceptual hash, vector, or both together."""
+"""Which samples are nearly the same image as an evaluation item: by bytes, perceptual hash, vector, or both together.
+
+Either may be cut: the sample out of the item, which the item's views hear, or the item out of the sample. For the second the
+sample's own views are hashed, which takes its picture, and so only where the vectors are near.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+from PIL import Image
 
+from assets.crawl.images import perceptual_hash
 from assets.decontaminate.registering import list_name, normalized
+from assets.decontaminate.views import MIRRORED, VIEWS, views
 from assets.dedup.vectors import TILE_CELLS, cosines, screen, unit_rows
 from assets.embeddings.cache import as_matrix
 from assets.provenance.decisions import decision_table
@@ -31,7 +39,7 @@ class Limits:
 
     phash_radius: int | None = 8
     cosine: float | None = 0.95
-    together: tuple[int, float] | None = (12, 0.8)
+    together: tuple[int, float] | None = (10, 0.7)
     text_words: int | None = None
 
     @property
@@ -111,7 +119,13 @@ class _Near:
     threshold: float
 
 
-def hits(rows: pa.Table, ids: np.ndarray, vectors: np.ndarray, items: Items, limits: Limits) -> pa.Table:
+Look = Callable[[Sequence[int]], Iterable[Image.Image]]
+"""Rows of samples -> their pictures, in that order."""
+
+
+def hits(
+    rows: pa.Table, ids: np.ndarray, vectors: np.ndarray, items: Items, limits: Limits, look: Look, crop: float
+) -> pa.Table:
     """Table `hit`: one row per sample and evaluation set, the surest match and of those the nearest.
 
     Args:
@@ -120,6 +134,8 @@ def hits(rows: pa.Table, ids: np.ndarray, vectors: np.ndarray, items: Items, lim
         vectors: (m, d) their vectors.
         items: what they are held against.
         limits: how near they may come.
+        look: gives pictures of samples whose vectors are near to an item's, so that they are hashed cut as well.
+        crop: share of the sides that a cut view lacks.
     """
     samples = rows["sample_id"].to_numpy()
     if not len(samples) or not items.names:
@@ -128,26 +144,29 @@ def hits(rows: pa.Table, ids: np.ndarray, vectors: np.ndarray, items: Items, lim
     place[place == len(ids)] = -1
     has = (place >= 0) & (ids[place] == samples) if len(ids) else np.zeros(len(samples), bool)
     place = np.where(has, place, -1)
-    found = list(_candidates(rows, place, vectors, items, limits))
+    found = list(_candidates(rows, place, vectors, items, limits, look, crop))
     return _best(samples, found, items)
 
 
 def _candidates(
-    rows: pa.Table, place: np.ndarray, vectors: np.ndarray, items: Items, limits: Limits
+    rows: pa.Table, place: np.ndarray, vectors: np.ndarray, items: Items, limits: Limits, look: Look, crop: float
 ) -> Iterator[_Near]:
     yield _same("sha256", rows["sha256"].to_pylist(), items.sha256)
-    radius = max(limits.phash_radius or 0, limits.together[0] if limits.together else 0)
-    if limits.phash_radius is not None or limits.together is not None:
-        sample, view, bits = _near_hashes(rows["phash"].to_pylist(), items.view_hash, radius)
-        if limits.phash_radius is not None:
-            near = bits <= limits.phash_radius
-            yield _near(items, "phash", sample[near], view[near], bits[near], limits.phash_radius)
+    hashes = rows["phash"].to_pylist()
+    if limits.phash_radius is not None:
+        sample, view, bits = _near_hashes(hashes, items.view_hash, limits.phash_radius)
+        names = [items.view_names[at] for at in view]
+        yield _Near("phash", sample, items.view_item[view], names, bits.astype(np.float64), float(limits.phash_radius))
+    if limits.vectors and len(items.vectors):
+        least = min(limit for limit in (limits.cosine, limits.together and limits.together[1]) if limit is not None)
+        sample, vector, score = _near_vectors(items.vectors, place, vectors, least)
+        if limits.cosine is not None:
+            near = score > limits.cosine
+            yield _by_vector(items, sample[near], vector[near], score[near], limits.cosine)
         if limits.together is not None:
-            bits_limit, cosine_limit = limits.together
-            near = bits <= bits_limit
-            yield _together(items, sample[near], view[near], place, vectors, cosine_limit)
-    if limits.cosine is not None and len(items.vectors):
-        yield _near_vectors(items, place, vectors, limits.cosine)
+            near = score > limits.together[1]
+            cuts = functools.partial(_cut_hashes, look, crop)
+            yield _together(items, hashes, sample[near], vector[near], score[near], limits.together, cuts)
     if limits.text_words is not None:
         words = limits.text_words
         texts = [_long_enough(normalized(text), words) for text in rows["text"].to_pylist()]
@@ -185,58 +204,99 @@ def _near_hashes(
     return sample, view, bits
 
 
-def _near(items: Items, kind: str, sample: np.ndarray, view: np.ndarray, score: np.ndarray, limit: float) -> _Near:
-    names = [items.view_names[at] for at in view]
-    return _Near(kind, sample, items.view_item[view], names, score.astype(np.float64), float(limit))
+def _near_vectors(
+    theirs: np.ndarray, place: np.ndarray, vectors: np.ndarray, limit: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(p,) rows of samples, (p,) vectors of items, (p,) cosines: all pairs above the limit, tile by tile.
 
-
-def _together(
-    items: Items, sample: np.ndarray, view: np.ndarray, place: np.ndarray, vectors: np.ndarray, limit: float
-) -> _Near:
-    """Pairs whose hashes are near, if their vectors are as well: the item's, or its mirror image's for such a view."""
-    of = {
-        (int(item), name): at for at, (item, name) in enumerate(zip(items.vector_item, items.vector_names, strict=True))
-    }
-    mirrored = ["mirrored" if items.view_names[at].endswith("_mirrored") else "whole" for at in view]
-    theirs = np.array(
-        [of.get((int(items.view_item[at]), name), -1) for at, name in zip(view, mirrored, strict=True)], dtype=np.int64
-    )
-    both = (theirs >= 0) & (place[sample] >= 0)
-    sample, view, theirs = sample[both], view[both], theirs[both]
-    near = _cosines(vectors, items.vectors, place[sample], theirs)
-    keep = near > limit
-    return _near(items, "phash_and_vector", sample[keep], view[keep], near[keep], limit)
-
-
-def _cosines(ours: np.ndarray, theirs: np.ndarray, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Cosines of pairs of rows; only rows that are asked for are unpacked."""
-    if not len(rows):
-        return np.empty(0)
-    mine, row = np.unique(rows, return_inverse=True)
-    yours, other = np.unique(others, return_inverse=True)
-    return cosines(unit_rows(ours[mine]), unit_rows(theirs[yours]), row, other)
-
-
-def _near_vectors(items: Items, place: np.ndarray, vectors: np.ndarray, limit: float) -> _Near:
-    """Pairs whose cosine is above the limit, tile by tile: fast products pick them, `cosines` decides."""
+    Fast products pick them, `cosines` decides.
+    """
     rows = np.flatnonzero(place >= 0)
-    fast = screen(items.vectors.shape[1], len(rows) + len(items.vectors))
-    theirs = unit_rows(items.vectors)
-    packed = fast.pack(theirs)
-    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = [
-        (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
-    ]
-    step = max(1, TILE_CELLS // max(len(theirs), 1))
+    fast = screen(theirs.shape[1], len(rows) + len(theirs))
+    unit = unit_rows(theirs)
+    packed = fast.pack(unit)
+    found: list[tuple[np.ndarray, ...]] = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
+    step = max(1, TILE_CELLS // max(len(unit), 1))
     for at in range(0, len(rows), step):
         some = rows[at : at + step]
         mine = unit_rows(vectors[place[some]])
         row, other = fast.above(fast.pack(mine), packed, limit)
-        near = cosines(mine, theirs, row, other)
+        near = cosines(mine, unit, row, other)
         keep = near > limit
         found.append((some[row[keep]], other[keep], near[keep]))
     sample, vector, score = (np.concatenate(part) for part in zip(*found, strict=True))
-    names = [items.vector_names[at] for at in vector]
-    return _Near("vector", sample, items.vector_item[vector], names, score, limit)
+    return sample, vector, score
+
+
+def _by_vector(items: Items, sample: np.ndarray, vector: np.ndarray, score: np.ndarray, limit: float) -> _Near:
+    return _Near("vector", sample, items.vector_item[vector], [items.vector_names[at] for at in vector], score, limit)
+
+
+def _together(
+    items: Items,
+    hashes: Sequence[bytes | None],
+    sample: np.ndarray,
+    vector: np.ndarray,
+    score: np.ndarray,
+    limits: tuple[int, float],
+    cut_hashes: Callable[[Sequence[int]], np.ndarray],
+) -> _Near:
+    """Pairs whose vectors are near, if a view of the item is near to the sample, or a view of the sample to the item."""
+    table = _view_table(items)
+    item = items.vector_item[vector]
+    turned = np.array([items.vector_names[at] == "mirrored" for at in vector], dtype=np.int64)
+    known = np.array([hashes[row] is not None for row in sample], dtype=bool) & table.known[item, turned]
+    sample, item, turned, score = sample[known], item[known], turned[known], score[known]
+    if not len(sample):
+        return _Near("phash_and_vector", sample, item, [], score, limits[1])
+    best, bits = _least(hashes_of(hashes)[sample][:, None] ^ table.hashes[item, turned])
+    names = [f"{VIEWS[at]}{MIRRORED * way}" for at, way in zip(best, turned, strict=True)]
+    left = np.flatnonzero(bits > limits[0])
+    if len(left):
+        some, where = np.unique(sample[left], return_inverse=True)
+        best, bits[left] = _least(cut_hashes(some.tolist())[where] ^ table.hashes[item[left], turned[left], :1])
+        for at, view in zip(left, best, strict=True):
+            names[at] = f"sample_{VIEWS[view]}"
+    keep = np.flatnonzero(bits <= limits[0])
+    return _Near("phash_and_vector", sample[keep], item[keep], [names[at] for at in keep], score[keep], limits[1])
+
+
+def _least(differ: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(p,) which of v views has the fewest bits set, and (p,) how many, of (p, v) uint64."""
+    bits = np.bitwise_count(differ).astype(np.int64)
+    best = bits.argmin(axis=1)
+    return best, bits[np.arange(len(bits)), best]
+
+
+@dataclass(frozen=True)
+class _Views:
+    """Hashes of m items by view: (m, 2, v) uint64, plain and mirrored; and (m, 2) whether there are any."""
+
+    hashes: np.ndarray
+    known: np.ndarray
+
+
+def _view_table(items: Items) -> _Views:
+    hashes = np.zeros((len(items.names), 2, len(VIEWS)), np.uint64)
+    known = np.zeros((len(items.names), 2), dtype=bool)
+    of = {f"{name}{MIRRORED * way}": (way, at) for way in (0, 1) for at, name in enumerate(VIEWS)}
+    place = np.array([of[name] for name in items.view_names], dtype=np.int64).reshape(-1, 2)
+    # Where nothing is cut there is one view, and it stands for all.
+    whole = place[:, 1] == 0
+    hashes[items.view_item[whole], place[whole, 0]] = items.view_hash[whole, None]
+    hashes[items.view_item, place[:, 0], place[:, 1]] = items.view_hash
+    known[items.view_item, place[:, 0]] = True
+    return _Views(hashes, known)
+
+
+def _cut_hashes(look: Look, crop: float, rows: Sequence[int]) -> np.ndarray:
+    """(n, v) uint64 hashes of views of samples' pictures."""
+    found = np.empty((len(rows), len(VIEWS)), np.uint64)
+    for at, picture in enumerate(look(rows)):
+        hashes = [perceptual_hash(view) for _, view in views(picture, crop, False)]
+        found[at, : len(hashes)] = hashes_of(hashes)
+        found[at, len(hashes) :] = found[at, 0]
+    return found
 
 
 def _best(samples: np.ndarray, found: Sequence[_Near], items: Items) -> pa.Table:

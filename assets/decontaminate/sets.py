@@ -23,6 +23,9 @@ MAX_TEXT = 1 << 16
 MAX_NAME = 500
 BATCH = 64
 """Rows of a Parquet file held at a time: each may hold a whole image."""
+MAX_GROUP = 4 << 30
+"""Bytes that a row group of images may unpack to."""
+MAX_METADATA = 256 << 20
 METADATA = "metadata.csv"
 """Texts and classes of a folder of images, as Hugging Face's ImageFolder reads them: file_name, text, label."""
 
@@ -118,6 +121,11 @@ def parquet(path: Path, name: str, how: Reading) -> Iterator[Item]:
             raise EvaluationSetError(
                 f"{name}: there is no column {missing[0]}; name the right one in decontaminate.sets (image, text, label)"
             )
+        sizes = (file.metadata.row_group(group).total_byte_size for group in range(file.metadata.num_row_groups))
+        if max(sizes, default=0) > MAX_GROUP:
+            raise EvaluationSetError(
+                f"{name}: a row group unpacks to more than {MAX_GROUP >> 30} GiB; write the file with smaller row groups"
+            )
         row = 0
         for batch in file.iter_batches(BATCH, columns=columns, use_threads=False):
             for values in batch.to_pylist():
@@ -177,6 +185,8 @@ def _metadata(path: Path) -> dict[str, dict[str, Any]]:
     """Rows of a folder's table of texts, by file name; none where there is no table."""
     if not path.is_file():
         return {}
+    if path.stat().st_size > MAX_METADATA:
+        raise EvaluationSetError(f"{path.name}: larger than {MAX_METADATA >> 20} MiB; see to the file")
     with path.open(encoding="utf-8", errors="replace", newline="") as stream:
         try:
             return {row.get("file_name") or "": row for row in csv.DictReader(stream)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.decontaminate.checks import hits_are_gone
-from assets.decontaminate.matching import Limits, decided, hits, items_of
+from assets.decontaminate.matching import Limits, Look, decided, hits, items_of
 from assets.decontaminate.registering import Registered, list_name, no_vectors, vectors
 from assets.decontaminate.sets import Item, Reading, read_set
 from assets.embeddings.cache import ENCODER, VectorCache, as_matrix
 from assets.embeddings.stage import concept_settings, encoder_settings
+from assets.pool.stage import picture_reader
 from assets.provenance.decisions import kept_ids
 from assets.provenance.tables import TABLES
 from orchestration import evaluation_sets, plots
@@ -58,7 +59,7 @@ def _limits(recipe: Recipe) -> dict[str, Any]:
     """The limits, where there are sets; and which step says what is left."""
     section = recipe.decontaminate
     limits = section.model_dump(exclude={"sets", "crop"}) if section.sets else None
-    return {"limits": limits, "diversified": recipe.diversify is not None}
+    return {"limits": limits, "crop": section.crop, "diversified": recipe.diversify is not None}
 
 
 @stage(
@@ -100,11 +101,20 @@ def eval_vectors(work: Work) -> Mapping[str, pa.Table]:
     return {"eval_embedding": vectors(sets, encoder, cache, work.config["max_pixels"])}
 
 
+def compared_by(recipe: Recipe) -> LazyEncoder:
+    """The encoder whose vectors are compared: that of near-duplicates and concepts."""
+    return lazy_encoder(EncoderSettings(**(concept_settings(recipe) or encoder_settings(recipe))))
+
+
+def reading(recipe: Recipe, found: Mapping[str, Any], files: Iterable[str]) -> Callable[[], Iterator[Item]]:
+    """Reads a set's items, as often as it is called, where the recipe says that they lie."""
+    how = Reading(recipe.crawl.max_image_mib * MIB, found["image"], found["text"], found["label"])
+    paths: list[tuple[str, Path]] = [(uri, local_path(recipe.locate(uri))) for uri in files]
+    return lambda: read_set(found["layout"], paths, how)
+
+
 def _items(work: Work, found: Mapping[str, Any]) -> Iterator[Item]:
-    """Items of a set, read where the recipe says they lie."""
-    how = Reading(work.config["max_image_mib"] * MIB, found["image"], found["text"], found["label"])
-    files: list[tuple[str, Path]] = [(uri, local_path(work.build.recipe.locate(uri))) for uri, _ in found["files"]]
-    return read_set(found["layout"], files, how)
+    return reading(work.build.recipe, found, [uri for uri, _ in found["files"]])()
 
 
 def _show(build: Build) -> dict[str, str]:
@@ -149,7 +159,8 @@ def decontaminate(work: Work) -> Mapping[str, pa.Table]:
         return {"decision": decided(came_in, none, []), "hit": none}
     registry, item, view = (work.read("eval_registry", name) for name in ("eval_registry", "eval_item", "eval_view"))
     items = items_of(registry, item, view, work.read("eval_vectors"))
-    found = hits(_rows(work, came_in), *_vectors(work, limits), items, limits)
+    rows = _rows(work, came_in)
+    found = hits(rows, *_vectors(work, limits), items, limits, _look(work, rows), work.config["crop"])
     return {"decision": decided(came_in, found, items.lists), "hit": found}
 
 
@@ -163,6 +174,12 @@ def _rows(work: Work, came_in: np.ndarray) -> pa.Table:
     sample = sample.filter(pc.is_in(sample["sample_id"], pa.array(came_in)))
     image = work.read("crawl", "image", ["image_id", "sha256", "phash"])
     return sample.join(image, "image_id").sort_by("sample_id")
+
+
+def _look(work: Work, rows: pa.Table) -> Look:
+    """Decodes pictures of those samples, as they are stored."""
+    ids, read = rows["image_id"].to_pylist(), picture_reader(work)
+    return lambda some: read([ids[row] for row in some])
 
 
 def _vectors(work: Work, limits: Limits) -> tuple[np.ndarray, np.ndarray]:

@@ -24,8 +24,12 @@ CUTS: dict[str, tuple[float, float, float, float]] = {
     "right_top": (0, 1, 1, 0),
     "left_bottom": (1, 0, 0, 1),
     "right_bottom": (0, 0, 1, 1),
+    "left_and_half": (1, 0.5, 0, 0.5),
+    "top_and_half": (0.5, 1, 0.5, 0),
+    "right_and_half": (0, 0.5, 1, 0.5),
+    "bottom_and_half": (0.5, 0, 0.5, 1),
 }
-"""Which parts of the margin each cut takes from left, top, right and bottom."""
+"""Which parts of the margin each cut takes from left, top, right and bottom: no cut of both sides lies far from one of these."""
 
 
 def cut(picture: Image.Image, sides: tuple[float, float, float, float], share: float) -> Image.Image:
@@ -50,7 +54,13 @@ def views(picture: Image.Image, crop: float, mirrored: bool) -> Iterator[tuple[s
         yield name, view
     if mirrored:
         for name, view in found:
-            yield f"{name}_mirrored", mirror(view)
+            yield f"{name}{MIRRORED}", mirror(view)
+
+
+VIEWS = ("whole", *CUTS)
+"""Names of the views of a picture, mirrored or not, in the order in which `views` gives them."""
+MIRRORED = "_mirrored"
+"""What the name of a view of a mirror image ends in."""
 
 
 def is_flat(picture: Image.Image) -> bool:

@@ -9,14 +9,15 @@ import numpy as np
 import pyarrow as pa
 
 from assets.dedup import report
+from assets.dedup.checks import copies_name_who_stays
 from assets.dedup.dedup import DedupSettings, Pool, decide, pool_rows
 from assets.dedup.diversify import DiversifySettings, decide_diversity
 from assets.embeddings.cache import as_matrix
 from assets.embeddings.embed import SCORER
 from orchestration import progress
-from orchestration.plan import Rows, Work
+from orchestration.plan import Build, Rows, Work
 from orchestration.recipe import Recipe
-from orchestration.stages import stage
+from orchestration.stages import check, stage
 
 
 def _section(recipe: Recipe) -> object:
@@ -97,3 +98,11 @@ def _report(work: Work) -> Any:
             progress.say(work.step.name, f"{100 * share:.0f} % of the cells compared")
 
     return report
+
+
+@check(dedup, "every_copy_names_one_that_stays")
+def every_copy_names_one_that_stays(build: Build) -> tuple[bool, str]:
+    """Every copy went in favor of another sample, which itself stays."""
+    columns = ["sample_id", "kept", "other_sample_id"]
+    parts = (part for path in build.paths("dedup") for part in build.lake.each_group(path, columns))
+    return copies_name_who_stays(parts, others_stay=build.recipe.dedup.rule == "greedy")

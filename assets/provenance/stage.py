@@ -12,10 +12,16 @@ from orchestration import plots, takedowns
 from orchestration.manifest import BuildError, read_manifest, write_manifest
 from orchestration.plan import Build
 from orchestration.publishing import compare, enter_release, parent_of, publish_database
-from orchestration.stages import Winnow, check
+from orchestration.stages import STEPS, Winnow, check
 
 
-@dg.asset(group_name="provenance", deps=["release", "licenses", "agents"], kinds={"json"}, owners=["team:winnow"])
+def last_steps() -> list[str]:
+    """Steps that no other step reads: when they are done, everything is."""
+    read = {name for step in STEPS.values() for name in step.reads}
+    return [name for name in STEPS if name not in read]
+
+
+@dg.asset(group_name="provenance", deps=last_steps(), kinds={"json"}, owners=["team:winnow"])
 def manifest(context: dg.AssetExecutionContext, winnow: Winnow) -> dg.MaterializeResult:
     """Exactly which files make up the build, with their hashes: what releases, the database and diffs start from."""
     build = winnow.open()

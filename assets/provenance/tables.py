@@ -963,7 +963,7 @@ _ALL = [
         ("score", F32, "how near: bits that differ, or a cosine"),
         ("threshold", F32, "limit it was held against"),
         ("item", TEXT, "evaluation sets: the item that it is nearly the same as"),
-        ("view", TEXT, "evaluation sets: which view of the item, where one was compared"),
+        ("view", TEXT, "evaluation sets: which view of the item, or after sample_ of the sample, was compared"),
     ),
     _table(
         "held_aside",

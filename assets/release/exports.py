@@ -1,6 +1,7 @@
 """A release in other forms: its words alone, image-text pairs, WIT's table, or addresses and captions.
 
-Reads the release's folder and nothing else. Each form is one file:
+Reads the release's folder and nothing else. To add a form, write a function and its reader and name both in `EXPORTS`
+(docs/extending.md). Each form is one file:
 
     text        Parquet, a row per document: the texts in order
     pairs       Parquet, a row per image of a document: the text that it is assigned
@@ -15,8 +16,9 @@ import json
 import os
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -36,8 +38,6 @@ from assets.release.documents import (
 from assets.release.manifest import read_list
 from assets.release.rows import COLUMNS
 from assets.release.shards import ReleaseError, describe_file
-
-FORMS = ("text", "pairs", "wit", "metadata")
 
 MIME = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif",
         "TIFF": "image/tiff", "BMP": "image/bmp", "AVIF": "image/avif"}  # fmt: skip
@@ -65,6 +65,43 @@ ATTRIBUTION = 1
 
 Alike = Callable[[Sequence[str], Sequence[bytes | None]], np.ndarray]
 """Texts and images of a document (None: the release has no bytes of it) -> (images, texts) similarities."""
+
+Fact = Literal["id", "page", "url", "license", "credit", "text", "hash", "bytes"]
+"""What a form may tell of a sample or document, under a name of its own:
+
+    id          sample_id; of a document page_record_id
+    page        address of the page
+    url         address of the image, null where the address holds the image itself
+    license     of the image; of a document that of its words
+    credit      credit line of the same
+    text        caption of a sample; of a document its texts, an empty line between them
+    hash        SHA-256 of the image as crawled, hexadecimal
+    bytes       the image, null where the release has no bytes of it
+"""
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form of a release.
+
+    Attributes:
+        write: writes a release to a file; returns the number of rows.
+        read: reads such a file back as a table, rows in the order in which they were written.
+        row: what a row is: a `sample`, a `document`, or a `pair`, an image of a document with one of its texts.
+        keeps: what a row tells, and the column of the table read back that has it.
+        lacks: why it does not tell which sample a row is, under which license, or the image's hash.
+    """
+
+    write: Callable[[_Release, Path, Alike | None], int]
+    read: Callable[[Path], pa.Table]
+    row: Literal["sample", "document", "pair"]
+    keeps: Mapping[Fact, str]
+    lacks: Mapping[Fact, str] = field(default_factory=dict)
+
+
+def by_rows(write: Callable[[Iterator[pa.Table], Path], int]) -> Callable[[_Release, Path, Alike | None], int]:
+    """A form's `write`, of a function that takes the rows of the samples, file by file, and nothing else of a release."""
+    return lambda release, out, alike: write(release.rows(), out)
 
 
 def wit(rows: pa.Table, pages: Mapping[int, Mapping[str, Any]] | None = None) -> pa.Table:
@@ -149,21 +186,25 @@ def export(folder: Path, form: str, out: Path, alike: Alike | None = None) -> in
 
     Args:
         folder: of the release.
-        form: one of FORMS.
+        form: one of `EXPORTS`.
         out: file to write; it must not be there yet.
         alike: for pairs, how alike images and texts of a document are; None: the nearest text in document order.
 
     Raises ReleaseError, in one sentence, where the folder is no whole release or lacks what the form needs, or `out`
     cannot be written.
     """
-    if form not in FORMS:
-        raise ReleaseError(f"{form} is no form of a release; choose one of {', '.join(FORMS)}")
-    release = _Release(folder)
+    if form not in EXPORTS:
+        raise ReleaseError(f"{form} is no form of a release; choose one of {', '.join(EXPORTS)}")
+    return write(_Release(folder), EXPORTS[form], out, alike)
+
+
+def write(release: _Release, form: Form, out: Path, alike: Alike | None = None) -> int:
+    """Write an open release to a file that appears whole or not at all; see `export`."""
     if out.exists():
         raise ReleaseError(f"{out}: there is a file of that name already; choose another name, or delete it")
     partial = out.with_name(f".{out.name}.partial")
     try:
-        count = _EXPORTS[form](release, partial, alike)
+        count = form.write(release, partial, alike)
         os.replace(partial, out)
     except OSError as error:
         raise ReleaseError(f"{out}: cannot be written: {error.strerror or error}") from error
@@ -258,9 +299,9 @@ def _measure(release: _Release, alike: Alike) -> Similarity:
     return measure
 
 
-def _write_metadata(release: _Release, out: Path, alike: Alike | None) -> int:
+def _write_metadata(parts: Iterator[pa.Table], out: Path) -> int:
     schema = pa.schema([(name, COLUMNS[name][0]) for name in METADATA])
-    return _write_parquet((_metadata(part) for part in release.rows()), schema, out)
+    return _write_parquet((_metadata(part) for part in parts), schema, out)
 
 
 def _metadata(rows: pa.Table) -> pa.Table:
@@ -315,9 +356,53 @@ def _write_parquet(parts: Iterator[pa.Table], schema: pa.Schema, out: Path) -> i
     return count
 
 
-_EXPORTS: dict[str, Callable[[_Release, Path, Alike | None], int]] = {
-    "text": _write_text,
-    "pairs": _write_pairs,
-    "wit": _write_wit,
-    "metadata": _write_metadata,
+EXPORTS: dict[str, Form] = {
+    "text": Form(
+        _write_text,
+        pq.read_table,
+        "document",
+        keeps={
+            "id": "page_record_id",
+            "page": "page_url",
+            "license": "license",
+            "credit": "attribution",
+            "text": "text",
+        },
+        lacks={"hash": "it has no images"},
+    ),
+    "pairs": Form(
+        _write_pairs,
+        pq.read_table,
+        "pair",
+        keeps={"id": "sample_id", "page": "page_url", "license": "image_license", "credit": "image_attribution"},
+        lacks={"hash": "key and file name the image in the release, which has its hash"},
+    ),
+    "wit": Form(
+        _write_wit,
+        read_wit,
+        "sample",
+        keeps={"page": "page_url", "url": "image_url", "credit": "caption_attribution_description"},
+        lacks={
+            "id": "WIT's columns are given: page and address tell which it is",
+            "license": "WIT's columns are given: the credit line names it where it asks for credit",
+            "hash": "WIT's columns are given",
+        },
+    ),
+    "metadata": Form(
+        by_rows(_write_metadata),
+        pq.read_table,
+        "sample",
+        keeps={
+            "id": "sample_id",
+            "page": "page_url",
+            "url": "url",
+            "license": "image_license",
+            "credit": "attribution",
+            "text": "caption",
+            "hash": "sha256",
+        },
+    ),
 }
+"""Every form, by name."""
+
+FORMS = tuple(EXPORTS)

@@ -221,12 +221,27 @@ def resize_steps(preprocess: Mapping[str, Any], resize_mode: str | None) -> Call
     if last not in (["ToTensor", "Normalize"], ["MaybeToTensor", "Normalize"]):
         raise EncoderError(f"this version of open_clip prepares pictures in another order: {last}; install 3.3.0")
 
+    size = wanted["size"]
+    side = size if isinstance(size, int) else min(size)
+
     def resize(image: Image.Image) -> Image.Image:
+        image = middle(image, side)
         for step in steps:
             image = step(image)
         return image
 
     return resize
+
+
+def middle(image: Image.Image, most: int) -> Image.Image:
+    """The middle of a picture whose long side is more than `most` times the short one; any other picture as it is.
+
+    Resized as a whole, its short side would be no pixel, or its long one millions.
+    """
+    width, height = image.size
+    long = most * min(width, height)
+    left, top = max(0, width - long) // 2, max(0, height - long) // 2
+    return image.crop((left, top, left + min(width, long), top + min(height, long))) if left or top else image
 
 
 def _padded(rows: np.ndarray, size: int) -> np.ndarray:

@@ -10,17 +10,19 @@ import pytest
 from PIL import Image
 
 from assets.crawl.images import perceptual_hash
+from assets.decontaminate.conformance import all_of_it, another_view, cropped, recompressed, resized
 from assets.decontaminate.matching import Limits, decided, hits, items_of
 from assets.decontaminate.registering import Registered, list_name, no_vectors, normalized, vectors
 from assets.decontaminate.sets import EvaluationSetError, Item
-from assets.decontaminate.views import CUTS, cut, is_flat, views
+from assets.decontaminate.views import CUTS, cut, is_flat, mirror, views
 from assets.embeddings.cache import VectorCache
 from assets.provenance.tables import TABLES, conform
 from resources.encoder import EncoderSettings, lazy_encoder
 from tests.crawl.warcs import picture
-from tests.decontaminate.conftest import COPIES, another_view, jpeg, mirrored
+from tests.decontaminate.conftest import jpeg
 
 PIXELS = 10_000_000
+LIMITS = Limits()
 STATED = {"version": "1", "license": None, "source": None, "layout": "image_folder", "mirrored": False}
 
 
@@ -53,7 +55,11 @@ def pool(pictures, texts=None):
             "text": texts or [None] * len(pictures),
         }
     )
-    return rows, ids, encoder().load().encode_images(pictures)[1].astype(np.float16)
+    return rows, ids, encoder().load().encode_images(pictures)[1].astype(np.float16), pictures
+
+
+def find(rows, ids, matrix, pictures, held, limits=LIMITS):
+    return hits(rows, ids, matrix, held, limits, lambda some: [pictures[at] for at in some], 0.1)
 
 
 def named(pictures):
@@ -70,56 +76,54 @@ def aside(photographs):
     return items(("flickr", "2014-01-01", named(photographs[:24]), {}))
 
 
-@pytest.mark.parametrize("copied", COPIES)
+@pytest.mark.parametrize("copied", [resized, recompressed, cropped, all_of_it])
 def test_a_copy_of_an_item_is_found_and_its_item_named(photographs, aside, copied):
-    found = hits(*pool([COPIES[copied](one) for one in photographs[:24]]), aside, Limits())
+    found = find(*pool([copied(one) for one in photographs[:24]]), aside)
     assert claimed(found) == {number + 1: f"{number:02}" for number in range(24)}
 
 
 def test_other_photographs_stay(photographs, aside):
-    assert hits(*pool(photographs[24:]), aside, Limits()).num_rows == 0
+    assert find(*pool(photographs[24:]), aside).num_rows == 0
 
 
 def test_another_view_of_the_same_thing_stays(photographs, aside):
-    assert hits(*pool([another_view(one) for one in photographs[:24]]), aside, Limits()).num_rows == 0
+    assert find(*pool([another_view(one) for one in photographs[:24]]), aside).num_rows == 0
 
 
 def test_mirror_images_are_found_where_they_are_asked_for(photographs):
     asked = items(("flickr", "2014-01-01", named(photographs[:24]), {"mirrored": True}))
-    rows = pool([mirrored(one) for one in photographs[:24]])
-    found = hits(*rows, asked, Limits())
+    rows = pool([mirror(one) for one in photographs[:24]])
+    found = find(*rows, asked)
     assert claimed(found) == {number + 1: f"{number:02}" for number in range(24)}
     assert {view.endswith("mirrored") for view in found["view"].to_pylist()} == {True}
     hashes_alone = Limits(cosine=None, together=None)
-    assert hits(*rows, items(("flickr", "2014-01-01", named(photographs[:24]), {})), hashes_alone).num_rows == 0
+    assert find(*rows, items(("flickr", "2014-01-01", named(photographs[:24]), {})), hashes_alone).num_rows == 0
 
 
 def test_the_surest_match_is_told_with_its_number_and_limit(photographs, aside):
     same = jpeg(photographs[0])
-    rows, ids, matrix = pool(
-        [photographs[0], COPIES["recompressed"](photographs[1]), COPIES["all of it"](photographs[2])]
-    )
-    found = hits(rows, ids, matrix, aside, Limits()).to_pylist()
+    rows, ids, matrix, pictures = pool([photographs[0], recompressed(photographs[1]), all_of_it(photographs[2])])
+    found = find(rows, ids, matrix, pictures, aside).to_pylist()
     assert rows["sha256"][0].as_py() == hashlib.sha256(same).digest()
     assert [(row["match"], row["threshold"]) for row in found[:2]] == [("sha256", None), ("phash", 8)]
     assert found[1]["score"] <= 8
     assert found[1]["view"] in {"whole", *CUTS}
-    alone = hits(rows, ids, matrix, aside, Limits(phash_radius=None, together=(12, 0.5))).to_pylist()
+    alone = find(rows, ids, matrix, pictures, aside, Limits(phash_radius=None, together=(12, 0.5))).to_pylist()
     assert {row["match"] for row in alone[1:]} <= {"vector", "phash_and_vector"}
     assert all(row["score"] > row["threshold"] for row in alone[1:])
 
 
 def test_a_score_at_the_limit_stays(photographs, aside):
-    rows = pool([COPIES["resized"](photographs[5])])
-    (found,) = hits(*rows, aside, Limits(phash_radius=None, together=None, cosine=0.5)).to_pylist()
+    rows = pool([resized(photographs[5])])
+    (found,) = find(*rows, aside, Limits(phash_radius=None, together=None, cosine=0.5)).to_pylist()
     exactly = Limits(phash_radius=None, together=None, cosine=round(found["score"], 6))
-    assert hits(*rows, aside, Limits(phash_radius=None, together=None, cosine=found["score"] - 1e-4)).num_rows == 1
-    assert hits(*rows, aside, exactly).num_rows == 0
+    assert find(*rows, aside, Limits(phash_radius=None, together=None, cosine=found["score"] - 1e-4)).num_rows == 1
+    assert find(*rows, aside, exactly).num_rows == 0
 
 
 def test_a_sample_without_vector_is_compared_by_its_hashes_alone(photographs, aside):
-    rows, ids, matrix = pool([COPIES["resized"](photographs[0]), photographs[30]])
-    found = hits(rows, ids[1:], matrix[1:], aside, Limits())
+    rows, ids, matrix, pictures = pool([resized(photographs[0]), photographs[30]])
+    found = hits(rows, ids[1:], matrix[1:], aside, LIMITS, pytest.fail, 0.1)
     assert [(row["sample_id"], row["match"]) for row in found.to_pylist()] == [(1, "phash")]
 
 
@@ -129,15 +133,15 @@ def test_pictures_of_one_color_are_not_alike_because_their_hashes_are():
     assert is_flat(Image.new("RGB", (9, 9), "gray"))
     assert flat.view_names == []
     gray = Image.new("RGB", (64, 64), (250, 240, 10))
-    assert hits(*pool([gray]), flat, Limits(cosine=None, together=None)).num_rows == 0
+    assert find(*pool([gray]), flat, Limits(cosine=None, together=None)).num_rows == 0
 
 
 def test_the_same_text_counts_only_where_it_is_asked_for_and_long_enough(photographs):
     pictures = {"a": (jpeg(photographs[0]), "A Man, riding a HORSE!"), "b": (jpeg(photographs[1]), "a dog")}
     held = items(("captions", "2014-01-01", pictures, {}))
     rows = pool(photographs[30:33], ["a man riding a horse", "A dog.", None])
-    assert hits(*rows, held, Limits()).num_rows == 0
-    found = hits(*rows, held, Limits(text_words=5)).to_pylist()
+    assert find(*rows, held).num_rows == 0
+    found = find(*rows, held, Limits(text_words=5)).to_pylist()
     assert [(row["sample_id"], row["match"], row["item"]) for row in found] == [(1, "text", "a")]
 
 
@@ -151,8 +155,8 @@ def test_what_two_sets_claim_goes_by_the_one_that_was_published_first(photograph
         ("newer", "2021-05-05", named(photographs[:3]), {}),
         ("older", "2014-01-01", named(photographs[1:4]), {}),
     )
-    rows, ids, matrix = pool(photographs[:6])
-    found = hits(rows, ids, matrix, both, Limits())
+    rows, ids, matrix, pictures = pool(photographs[:6])
+    found = find(rows, ids, matrix, pictures, both)
     assert found.num_rows == 6
     decision = decided(ids, found, both.lists).to_pylist()
     assert [row["reason"] for row in decision] == [
@@ -164,10 +168,10 @@ def test_what_two_sets_claim_goes_by_the_one_that_was_published_first(photograph
 def test_a_newer_version_claims_only_what_it_newly_matches(photographs):
     first = ("bench", "2014-01-01", named(photographs[:3]), {"version": "1"})
     second = ("bench", "2015-01-01", named(photographs[1:5]), {"version": "2"})
-    rows, ids, matrix = pool(photographs[:8])
+    rows, ids, matrix, pictures = pool(photographs[:8])
     before, after = items(first), items(first, second)
-    was = decided(ids, hits(rows, ids, matrix, before, Limits()), before.lists).to_pylist()
-    now = decided(ids, hits(rows, ids, matrix, after, Limits()), after.lists).to_pylist()
+    was = decided(ids, find(rows, ids, matrix, pictures, before), before.lists).to_pylist()
+    now = decided(ids, find(rows, ids, matrix, pictures, after), after.lists).to_pylist()
     changed = [(new["sample_id"], new["reason"]) for old, new in zip(was, now, strict=True) if old != new]
     assert changed == [(4, "eval:bench@2"), (5, "eval:bench@2")]
 
@@ -204,7 +208,7 @@ def test_a_vector_that_an_earlier_build_made_is_looked_up(photographs, tmp_path)
 def test_no_sets_claim_nothing():
     tables = [TABLES[name].empty() for name in ("eval_registry", "eval_item", "eval_view")]
     empty = items_of(*tables, conform("eval_embedding", no_vectors()))
-    assert hits(*pool([Image.new("RGB", (9, 9))]), empty, Limits()).num_rows == 0
+    assert find(*pool([Image.new("RGB", (9, 9))]), empty).num_rows == 0
 
 
 def test_views_are_the_whole_the_cuts_and_their_mirror_images(photographs):

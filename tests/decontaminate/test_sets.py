@@ -11,6 +11,7 @@ from datasets import Dataset, Features, Value
 from datasets import Image as ImageFeature
 from PIL import Image
 
+from assets.decontaminate import sets
 from assets.decontaminate.sets import EvaluationSetError, Reading, read_set
 from tests.crawl.warcs import picture
 from tests.decontaminate.conftest import jpeg
@@ -125,3 +126,15 @@ def test_two_items_of_one_name_are_refused(tmp_path):
     (tmp_path / "a.png").write_bytes(picture())
     with pytest.raises(EvaluationSetError, match=r"two items are called a\.png"):
         list(read_set("image_folder", [("one", tmp_path), ("two", tmp_path)], Reading()))
+
+
+def test_row_groups_and_tables_that_would_fill_the_memory_are_refused(tmp_path, monkeypatch):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"image": [picture()] * 9}), path)
+    monkeypatch.setattr(sets, "MAX_GROUP", 100)
+    with pytest.raises(EvaluationSetError, match=r"a\.parquet: a row group unpacks to more than .* smaller row groups"):
+        read("parquet", path)
+    (tmp_path / "metadata.csv").write_text("file_name,text\n" + "a.png,x\n" * 99)
+    monkeypatch.setattr(sets, "MAX_METADATA", 100)
+    with pytest.raises(EvaluationSetError, match=r"metadata\.csv: larger than"):
+        read("image_folder", tmp_path)

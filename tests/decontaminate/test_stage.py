@@ -7,23 +7,25 @@ import webdataset
 import yaml
 
 import orchestration.definitions  # noqa: F401  (registers the steps, in their order)
+from assets.decontaminate.conformance import another_view, cropped, recompressed, resized
+from assets.decontaminate.views import mirror
 from orchestration.recipe import RecipeError, load_recipe
 from orchestration.stages import open_build, run_step
 from tests.crawl.warcs import response, write
-from tests.decontaminate.conftest import COPIES, another_view, jpeg, mirrored
+from tests.decontaminate.conftest import jpeg
 
 pytestmark = pytest.mark.slow
 
 OURS = range(8)
 """Photographs that are in the crawl as they are; the sets hold 10 to 19, and the crawl copies and other views of some."""
 PLANTED = {
-    "first-resized": (10, COPIES["resized"]),
-    "first-recompressed": (11, COPIES["recompressed"]),
-    "first-cropped": (12, COPIES["cropped"]),
+    "first-resized": (10, resized),
+    "first-recompressed": (11, recompressed),
+    "first-cropped": (12, cropped),
     "first-view": (13, another_view),
-    "later": (14, COPIES["resized"]),
-    "second-cropped": (15, COPIES["cropped"]),
-    "second-mirrored": (16, mirrored),
+    "later": (14, resized),
+    "second-cropped": (15, cropped),
+    "second-mirrored": (16, mirror),
     "second-view": (17, another_view),
 }
 

@@ -28,6 +28,7 @@ GROUPS = [
     "prune",
     "captions",
     "release",
+    "evaluation",
     "provenance",
 ]
 
@@ -44,6 +45,17 @@ def test_the_definitions_are_valid():
 def test_every_stage_of_the_house_has_assets(graph):
     assert {graph.get(key).group_name for key in graph.get_all_asset_keys()} == set(GROUPS)
     assert len(ROOMS) == len(GROUPS)
+
+
+def test_the_manifest_waits_for_everything_that_is_a_file_of_the_build(graph):
+    waited_for = graph.get(dg.AssetKey("manifest")).parent_keys
+    steps, reached = set(STEPS), set()
+    waiting = [key.to_user_string() for key in waited_for]
+    while waiting:
+        name = waiting.pop()
+        reached.add(name)
+        waiting += [one for one in STEPS[name].reads if one not in reached]
+    assert reached == steps
 
 
 def test_every_asset_says_what_it_is(graph):

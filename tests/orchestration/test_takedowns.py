@@ -462,7 +462,8 @@ def test_a_row_of_a_decision_removed_by_hand_is_found_at_every_stage(own):
     assert funnel_of(build)[0]
     files = decided(build)
     assert set(files) == {
-        "crawl", "rights", "removals", "pool", "embeddings", "agreement", "dedup", "selection", "captions", "release",
+        "crawl", "rights", "removals", "pool", "embeddings", "agreement", "dedup", "decontaminate", "selection", "captions",
+        "release",
     }  # fmt: skip
     for name, path in files.items():
         whole = pq.read_table(path)

@@ -1,1 +1,2 @@
-"""How the projection of the embedded encoder was trained; run by hand, no part of any build."""
+"""How the projection of the embedded encoder was trained: run by hand. A build uses two parts of it, `source` and
+`retrieval`, to compare with chance."""

@@ -67,19 +67,34 @@ class _Stated:
 
 def read_drawings(root: Path) -> list[Drawing]:
     """All drawings below `root`, sorted by collection and path; raises FileNotFoundError naming a missing package."""
-    packages = {OPENCLIPART: "openclipart-svg", TUXPAINT: "tuxpaint-stamps-default", QABCS: "qabcs-data"}
-    for collection, folder in FOLDERS.items():
-        if not (root / folder).is_dir():
-            raise FileNotFoundError(
-                f"{root / folder} is missing; unpack the package {packages[collection]} into {root}"
-            )
+    for collection in FOLDERS:
+        _folder(root, collection)
     drawings = [*_openclipart(root), *_tuxpaint(root), *_qabcs(root)]
     return sorted(drawings, key=lambda d: (d.collection, d.path))
 
 
+def read_source(root: Path) -> list[Drawing]:
+    """Every drawing of the package that training drawings come from, without words, whether it was trained on or not.
+
+    Sorted by path; raises FileNotFoundError where the package is missing.
+    """
+    return [Drawing(OPENCLIPART, file.relative_to(root).as_posix(), ()) for file in _svg_files(root)]
+
+
+def _folder(root: Path, collection: str) -> Path:
+    packages = {OPENCLIPART: "openclipart-svg", TUXPAINT: "tuxpaint-stamps-default", QABCS: "qabcs-data"}
+    folder = root / FOLDERS[collection]
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is missing; unpack the package {packages[collection]} into {root}")
+    return folder
+
+
+def _svg_files(root: Path) -> list[Path]:
+    return sorted(p for p in _folder(root, OPENCLIPART).rglob("*.svg") if p.is_file() and not p.is_symlink())
+
+
 def _openclipart(root: Path) -> Iterator[Drawing]:
-    files = sorted(p for p in (root / FOLDERS[OPENCLIPART]).rglob("*.svg") if p.is_file() and not p.is_symlink())
-    stated = [found for file in files if (found := _read_svg(file, file.relative_to(root).as_posix()))]
+    stated = [found for file in _svg_files(root) if (found := _read_svg(file, file.relative_to(root).as_posix()))]
     titles = Counter(found.title.lower() for found in stated)
     for found in stated:
         # The package holds hundreds of near-identical stars, which would be most of the unlabeled drawings.

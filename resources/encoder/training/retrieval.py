@@ -33,6 +33,31 @@ class Retrieval:
         return f"n {self.pairs}  image to text {i2t}  text to image {t2i}  AUC {self.auc:.3f}"
 
 
+@dataclass(frozen=True)
+class Ranks:
+    """Places of right answers, from 1; ties count against them.
+
+    Attributes:
+        image_to_text: (n,) place of each picture's text among the distinct texts.
+        text_to_image: (m,) place of each distinct text's best picture among those of other texts.
+        which: (n,) which distinct text each pair has.
+    """
+
+    image_to_text: np.ndarray
+    text_to_image: np.ndarray
+    which: np.ndarray
+
+
+def ranks(images: F32, texts: F32, captions: Sequence[str]) -> Ranks:
+    """Places of the right answers of n pairs; arguments as for `retrieval`."""
+    distinct, first, which = np.unique(np.array(captions), return_index=True, return_inverse=True)
+    similarity = images @ texts[first].T  # pictures x distinct texts
+    right = which[:, None] == np.arange(len(distinct))
+    own = similarity[np.arange(len(captions)), which]
+    best = np.where(right, similarity, -np.inf).max(axis=0)
+    return Ranks((similarity >= own[:, None]).sum(axis=1), ((similarity >= best) & ~right).sum(axis=0) + 1, which)
+
+
 def retrieval(images: F32, texts: F32, captions: Sequence[str]) -> Retrieval:
     """Figures of n pairs.
 
@@ -41,18 +66,13 @@ def retrieval(images: F32, texts: F32, captions: Sequence[str]) -> Retrieval:
         texts: (n, d) unit vectors of the captions.
         captions: n texts; pictures that share one are all right answers to it. Ties count against the right answer.
     """
-    distinct, first, which = np.unique(np.array(captions), return_index=True, return_inverse=True)
-    similarity = images @ texts[first].T  # pictures x distinct texts
-    right = which[:, None] == np.arange(len(distinct))
-    own = similarity[np.arange(len(captions)), which]
-    image_rank = (similarity >= own[:, None]).sum(axis=1)
-    best = np.where(right, similarity, -np.inf).max(axis=0)
-    text_rank = ((similarity >= best) & ~right).sum(axis=0) + 1
-    mismatched = np.sort((images @ texts.T)[which[:, None] != which[None, :]])
+    found, similarity = ranks(images, texts, captions), images @ texts.T
+    own = np.diagonal(similarity)
+    mismatched = np.sort(similarity[found.which[:, None] != found.which[None, :]])
     below = np.searchsorted(mismatched, own) / max(len(mismatched), 1)
     return Retrieval(
         len(captions),
-        tuple(float((image_rank <= k).mean()) for k in CUTS),
-        tuple(float((text_rank <= k).mean()) for k in CUTS),
+        tuple(float((found.image_to_text <= k).mean()) for k in CUTS),
+        tuple(float((found.text_to_image <= k).mean()) for k in CUTS),
         float(below.mean()),
     )
