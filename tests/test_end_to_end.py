@@ -247,7 +247,8 @@ def test_changing_prune_keep_recomputes_only_what_is_downstream(project, built):
     new = {path.parent.name for path in set(after) - set(before)}
     assert new == {
         "cluster", "decision", "hint", "draft", "completion", "repeated_text", "caption", "caption_target",
-        "caption_metric", "release_member", "document", "document_left_out",
+        "caption_metric", "release_member", "document", "document_left_out", "evaluation_arm", "evaluation_rank",
+        "evaluation_score", "evaluation_comparison",
     }  # fmt: skip
     ran = project.sql(
         """SELECT asset, count(*) FILTER (NOT reused), count(*) FILTER (reused) FROM run JOIN build USING (build_id)
@@ -257,7 +258,7 @@ def test_changing_prune_keep_recomputes_only_what_is_downstream(project, built):
     reused = {asset for asset, _, found in ran if found}
     assert computed == {
         "concepts", "selection", "hints", "synthetic", "fusion", "repeated", "captions", "caption_targets",
-        "caption_report", "documents", "release",
+        "caption_report", "documents", "release", "evaluation_arms", "comparison",
     }  # fmt: skip
     assert {"crawl", "evidence", "pool", "embeddings", "dedup", "centroids", "membership"} <= reused
     assert not computed & reused
