@@ -82,6 +82,13 @@ def test_a_copy_of_an_item_is_found_and_its_item_named(photographs, aside, copie
     assert claimed(found) == {number + 1: f"{number:02}" for number in range(24)}
 
 
+def test_a_sample_that_an_item_was_cut_out_of_is_found_by_its_own_views(photographs):
+    cut_out = items(("flickr", "2014-01-01", named([cropped(one) for one in photographs[:12]]), {}))
+    found = find(*pool(photographs[:12]), cut_out).to_pylist()
+    assert [row["sample_id"] for row in found] == list(range(1, 13))
+    assert any((row["view"] or "").startswith("sample_") for row in found)
+
+
 def test_other_photographs_stay(photographs, aside):
     assert find(*pool(photographs[24:]), aside).num_rows == 0
 
