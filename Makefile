@@ -8,7 +8,7 @@ CASES ?= 30000
 KILLS ?= 30
 JOBS ?= 2
 
-.PHONY: demo test ui lint docs bench bench-scale fuzz chaos clean
+.PHONY: demo test ui lint docs bench bench-scale fuzz chaos screenshots clean
 
 $(STAMP): pyproject.toml models.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -51,6 +51,9 @@ fuzz: $(STAMP)  ## 30,000 damaged crawl files, pages, images, lists and shards, 
 
 chaos: $(STAMP)  ## kill -9 at 30 random moments of a small build, each followed by a rerun, while a reader asks: minutes
 	$(BIN)/python -m tests.chaos --kills $(KILLS)
+
+screenshots: $(STAMP)  ## build the demo by "Materialize all" in headless Chromium, and take the pictures of docs/: minutes
+	$(BIN)/python -m tests.ui
 
 clean:  ## remove the environment and the data
 	rm -rf $(VENV) .winnow

@@ -22,7 +22,7 @@ from assets.release import stage as release  # isort: skip
 from assets.evaluation import stage as evaluation  # isort: skip
 from assets.provenance import stage as provenance  # isort: skip
 
-from orchestration import jobs, stages  # isort: skip
+from orchestration import jobs, pages, stages  # isort: skip
 
 ROOMS = [
     crawl,
@@ -39,14 +39,18 @@ ROOMS = [
     provenance,
 ]
 
-assets: list[Any] = [asset for room in ROOMS for asset in dg.load_assets_from_modules([room])]
+recipe = load_recipe()
+assets: list[Any] = pages.with_pages(
+    [asset for room in ROOMS for asset in dg.load_assets_from_modules([room])],  # type: ignore[misc]
+    recipe,
+)
 checks = [check for room in ROOMS for check in dg.load_asset_checks_from_modules([room])]
 
 defs = dg.Definitions(
     assets=assets,
     asset_checks=checks,
     jobs=[jobs.rebuild],
-    schedules=[jobs.nightly(load_recipe())],
+    schedules=[jobs.nightly(recipe)],
     sensors=[jobs.new_shards, jobs.new_removals, jobs.new_settings],
     resources={"winnow": stages.Winnow()},
     executor=dg.multiprocess_executor.configured(
