@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 RECIPE ?= recipes/demo.yaml
 CASES ?= 30000
 KILLS ?= 30
-JOBS ?= 2
+JOBS ?= 3
 
 .PHONY: demo test ui lint docs bench bench-scale fuzz chaos screenshots clean
 

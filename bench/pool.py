@@ -37,7 +37,7 @@ from resources.lake import Lake, sha256_of
 if TYPE_CHECKING:
     from orchestration.plan import Build
 
-ROOMS = ("crawl", "rights", "pool", "embeddings", "dedup", "clusters", "prune")
+ROOMS = ("crawl", "rights", "pool", "embeddings", "dedup", "decontaminate", "clusters", "prune")
 """Rooms up to the last step that a simulated pool is for, in the order the data flows."""
 RECIPE = "simulated.yaml"
 WRITTEN = {"crawl": ("sample", "image"), "rights": ("rights",), "embeddings": ("embedding", "score", "decision")}

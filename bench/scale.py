@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from orchestration.plan import Build, Step
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("dedup", "clusters", "prune")
+ROOMS = ("dedup", "decontaminate", "clusters", "prune")
 GIB = 1 << 30
 CGROUPS = Path("/sys/fs/cgroup/memory")
 POLL = 0.05

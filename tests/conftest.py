@@ -43,7 +43,13 @@ class Project:
         recipe["crawl"]["sources"] = [{"name": "two", "uris": ["crawl/*.warc.gz"]}]
         recipe["rights"]["truth"] = str(CRAWL / "truth.jsonl.gz")
         recipe["decontaminate"]["sets"][0]["uris"] = [str(REPOSITORY / "examples" / "evaluation" / "drawings")]
-        recipe["evaluation"] = {"held_aside": 30, "batch_size": 16, "steps": 20, "model": {"threads": 1}}
+        recipe["evaluation"] = {
+            "held_aside": 30,
+            "batch_size": 16,
+            "steps": 10,
+            "seeds": [0, 1],
+            "model": {"threads": 1},
+        }
         recipe["clusters"]["k"] = 8
         recipe["captions"]["fusion"]["max_fusions"] = 3
         recipe["captions"]["hints"] = ["tags", "faces"]

@@ -301,7 +301,7 @@ def test_a_build_that_starts_from_an_earlier_one_keeps_its_concept_ids(project):
 
 def test_a_diversified_build_keeps_a_few_of_each_cell_and_its_funnel_adds_up(project):
     changes = {"diversify__cells": 30, "diversify__top": 2, "clusters__sweep": [2, 4], "clusters__k": "auto"}
-    project.write_recipe(**changes, captions__fusion__kind="none")
+    project.write_recipe(**changes, captions__fusion__kind="none", evaluation=None)
     project.build()
     kept, dropped = project.sql(
         "SELECT count(*) FILTER (kept), count(*) FILTER (NOT kept) FROM decision WHERE stage = 'diversify'"

@@ -18,7 +18,7 @@ import sys
 from bench.pool import open_pool
 build = open_pool(sys.argv[1])
 for step in build.steps.values():
-    if step.group in ("dedup", "clusters", "prune"):
+    if step.group in ("dedup", "decontaminate", "clusters", "prune"):
         shards = build.shards_of(step)
         for shard in shards if sys.argv[2] == "forward" else reversed(shards):
             build.run(step, shard)
@@ -36,7 +36,7 @@ def made(home):
     build = open_pool(home)
     return {
         path.name: path.read_bytes()
-        for step in build.steps.values() if step.group in ("dedup", "clusters", "prune")
+        for step in build.steps.values() if step.group in ("dedup", "decontaminate", "clusters", "prune")
         for shard in build.shards_of(step) for path in build.outputs(step, shard)
     }  # fmt: skip
 

@@ -28,9 +28,9 @@ def encoder():
 
 @pytest.fixture(scope="session", params=sorted(LAYOUTS))
 def laid_out(request, photographs, tmp_path_factory):
-    """A case over twelve photographs in one layout; who adds a layout writes a set here."""
+    """A case over six photographs in one layout; who adds a layout writes a set here."""
     folder = tmp_path_factory.mktemp("set")
-    pictures = {f"{number:02}": jpeg(one) for number, one in enumerate(photographs[:12])}
+    pictures = {f"{number:02}": jpeg(one) for number, one in enumerate(photographs[:6])}
     path = folder / "set"
     if request.param == "image_folder":
         path.mkdir()
