@@ -18,6 +18,7 @@ from bench import (
     quotas,
     scale,
     takedown,
+    ui,
     verdicts,
     warc_reading,
 )
@@ -34,7 +35,7 @@ def main() -> None:
     page = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
     parts = (
         warc_reading, fetching, decoding, page_rights, verdicts, embedding, near_duplicates, kmeans, quotas, gates,
-        endpoint, fusion, provenance, takedown,
+        endpoint, fusion, provenance, takedown, ui,
     )  # fmt: skip
     sections = [part.main() for part in parts]
     # Pools of millions take an hour: `make bench-scale` measures them, and here is what it found.

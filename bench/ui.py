@@ -19,11 +19,12 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bench.history import SOURCE, Grown, grow, partition_keys
-from bench.measure import ROUNDS, duration, machine, table
+from bench.measure import ROUNDS, duration, machine, medians, table
 
 SHARDS, BUILDS = 1_000, 20
 GOAL_PAGE, GOAL_DEFINITIONS = 2.0, 5.0
@@ -69,11 +70,21 @@ def pages(groups: Sequence[str], shards: int) -> list[Page]:
 
 @dataclass
 class Visit:
-    """Seconds from the start of a navigation, and of every question that the page asked the server."""
+    """Seconds from the start of a navigation, and the questions that the page asked the server: name by body."""
 
     shown: float
     answered: float
-    questions: list[tuple[str, float, int]] = field(default_factory=list)
+    questions: dict[bytes, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Visits of a page, the first one apart, and the question that the server alone needs longest for."""
+
+    first: Visit
+    later: list[Visit]
+    slowest: str
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -151,12 +162,10 @@ def webserver(dagster_home: Path) -> Iterator[str]:
 
 
 def _wait_for(address: str, patience: float = 120) -> None:
-    question = json.dumps({"query": "{ version }"}).encode()
     deadline = time.monotonic() + patience
     while True:
         try:
-            request = urllib.request.Request(address, question, {"Content-Type": "application/json"})
-            urllib.request.urlopen(request, timeout=30).close()
+            _ask(address, json.dumps({"query": "{ version }"}).encode())
             return
         except (urllib.error.URLError, ConnectionError):
             if time.monotonic() > deadline:
@@ -164,7 +173,13 @@ def _wait_for(address: str, patience: float = 120) -> None:
             time.sleep(0.5)
 
 
-def visit_all(dagster_home: Path, shards: int, rounds: int) -> dict[str, list[Visit]]:
+def _ask(address: str, question: bytes) -> bytes:
+    request = urllib.request.Request(address, question, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return bytes(answer.read())
+
+
+def visit_all(dagster_home: Path, shards: int, rounds: int) -> dict[str, Opened]:
     """Visits of every page, in turn: the first after the server's start, with an empty browser, and `rounds` more."""
     from playwright.sync_api import sync_playwright
 
@@ -177,7 +192,16 @@ def visit_all(dagster_home: Path, shards: int, rounds: int) -> dict[str, list[Vi
             for page in found:
                 visits[page.name].append(visit(context, address, page))
         chromium.close()
-    return visits
+        return {name: _opened(address, some) for name, some in visits.items()}
+
+
+def _opened(address: str, visits: Sequence[Visit]) -> Opened:
+    """Ask a page's questions again, one by one, while no browser works."""
+    asked = {body: name for one in visits for body, name in one.questions.items()}
+    numbered = dict(enumerate(asked))
+    seconds, _ = medians({str(number): partial(_ask, f"{address}/graphql", body) for number, body in numbered.items()})
+    slowest = max(seconds, key=seconds.__getitem__)
+    return Opened(visits[0], list(visits[1:]), asked[numbered[int(slowest)]], seconds[slowest])
 
 
 def groups() -> list[str]:
@@ -191,33 +215,37 @@ def groups() -> list[str]:
 def visit(context: Any, address: str, page: Page) -> Visit:
     """Open a page in a tab of its own, and wait until it shows what it is for and its questions are answered."""
     tab = context.new_page()
-    asked: dict[Any, float] = {}
-    answers: list[tuple[str, float, float, int]] = []
+    asked: set[Any] = set()
+    questions: dict[bytes, str] = {}
+    last = started = time.perf_counter()
+
+    def begun(request: Any) -> None:
+        if request.url.endswith("/graphql"):
+            asked.add(request)
+            questions[request.post_data_buffer] = (request.post_data_json or {}).get("operationName") or "unnamed"
 
     def ended(request: Any) -> None:
-        begun = asked.pop(request, None)
-        if begun is not None:
-            name = (request.post_data_json or {}).get("operationName") or "unnamed"
-            answers.append((name, begun, time.perf_counter(), request.sizes()["responseBodySize"]))
+        nonlocal last
+        if request in asked:
+            asked.remove(request)
+            last = time.perf_counter()
 
-    tab.on("request", lambda request: asked.update({request: time.perf_counter()} if "/graphql" in request.url else {}))
+    tab.on("request", begun)
     tab.on("requestfinished", ended)
-    tab.on("requestfailed", lambda request: asked.pop(request, None))
-    started = time.perf_counter()
+    tab.on("requestfailed", ended)
     tab.goto(address + page.path, wait_until="commit")
     for selector in page.shows:
         tab.locator(selector).first.wait_for(state="visible", timeout=PATIENCE)
     shown = time.perf_counter()
-    while asked or time.perf_counter() - max(shown, *(end for _, _, end, _ in answers)) < PAUSE:
+    while asked or time.perf_counter() - max(shown, last) < PAUSE:
         tab.wait_for_timeout(50)
         if time.perf_counter() - started > PATIENCE / 1000:
             raise TimeoutError(f"{page.path}: the page still asks the server after {PATIENCE / 1000:.0f} s")
-    answered = max(shown, *(end for _, _, end, _ in answers))
     tab.close()
-    return Visit(shown - started, answered - started, [(name, end - begun, size) for name, begun, end, size in answers])
+    return Visit(shown - started, max(shown, last) - started, questions)
 
 
-def section(grown: Grown, loads: dict[str, list[Load]], visits: dict[str, list[Visit]]) -> str:
+def section(grown: Grown, loads: dict[str, list[Load]], visits: dict[str, Opened]) -> str:
     """The section of docs/benchmarks.md."""
     load_rows = [
         [
@@ -244,34 +272,25 @@ Definitions, in a process of their own each time; the aim was {GOAL_DEFINITIONS:
 {machine(packages)}"""
 
 
-def _pages(visits: dict[str, list[Visit]]) -> str:
+def _pages(visits: dict[str, Opened]) -> str:
     if not visits:
         return "No Chromium was found where this was measured: pages were not opened."
     rows, shown, answered = [], [], []
-    for name, (first, *later) in visits.items():
-        shown.append(statistics.median(one.shown for one in later))
-        answered.append(statistics.median(one.answered for one in later))
-        times = (shown[-1], answered[-1], first.answered)
-        rows.append([name, *(duration(seconds) for seconds in times), _slowest(later)])
-    rounds = len(next(iter(visits.values()))) - 1
-    head = ["page", "content shown", "all answered", "first visit", "slowest question"]
+    for name, page in visits.items():
+        shown.append(statistics.median(one.shown for one in page.later))
+        answered.append(statistics.median(one.answered for one in page.later))
+        times = (shown[-1], answered[-1], page.first.answered)
+        rows.append([name, *map(duration, times), f"{page.slowest} {duration(page.seconds)}"])
+    rounds = len(next(iter(visits.values())).later)
+    head = ["page", "content shown", "all answered", "first visit", "slowest question, alone"]
     return f"""In headless Chromium, from the start of a navigation in a new tab: `content shown` is when what the page is for
 is visible, `all answered` is the last answer to the page's questions, statuses included. Medians of {rounds} visits in
-turn, after a first one that met a server just started and an empty browser. Browser and server share the machine. The
+turn, after a first one that met a server just started and an empty browser. Browser and server share the machine; what
+the server takes is in the last column, where the page's questions are asked again, one by one, without a browser. The
 aim was {GOAL_PAGE:.0f} s; the slowest page shows its content after {duration(max(shown))} and is answered after
 {duration(max(answered))}.
 
 {table(head, rows)}"""
-
-
-def _slowest(visits: Sequence[Visit]) -> str:
-    """The question of a page that took longest, in the median."""
-    seconds: dict[str, list[float]] = {}
-    for one in visits:
-        for name in {name for name, _, _ in one.questions}:
-            seconds.setdefault(name, []).append(max(spent for said, spent, _ in one.questions if said == name))
-    name, longest = max(((name, statistics.median(some)) for name, some in seconds.items()), key=lambda pair: pair[1])
-    return f"{name} {duration(longest)}"
 
 
 if __name__ == "__main__":

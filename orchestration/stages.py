@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,6 +20,9 @@ from orchestration.plan import Build, Outcome, Rows, Step, Work
 from orchestration.recipe import Recipe, home_folder, load_recipe
 from orchestration.registry import Shard, latest, register
 from resources.lake import Lake
+
+# Backfill policies and links to code are beta in the pinned version; nobody who builds can do anything about that.
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 STEPS: dict[str, Step] = {}
 """Every step, in the order the data flows: the order in which the stages are imported."""

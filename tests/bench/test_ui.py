@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from bench.history import Grown, _store, grow, partition_keys
-from bench.ui import Load, Visit, section
+from bench.ui import Load, Opened, Visit, section
 
 shards = dg.DynamicPartitionsDefinition(name="shard")
 
@@ -96,9 +96,9 @@ def _rows(home, shard):
 
 
 def test_the_section_tells_medians_of_later_visits_and_the_slowest_question():
-    visits = {"graph": [Visit(9, 9)] + [Visit(s, s + 1, [("Quick", 0.1, 1), ("Slow", s, 1)]) for s in (1, 2, 5)]}
+    visits = {"graph": Opened(Visit(9, 9), [Visit(s, s + 1) for s in (1, 2, 5)], "SlowQuery", 0.25)}
     text = section(Grown(10, 2, 1234, 10**9), {"import": [Load(3, 2), Load(4, 2)]}, visits)
-    assert "| graph | 2 s | 3 s | 9 s | Slow 2 s |" in text
+    assert "| graph | 2 s | 3 s | 9 s | SlowQuery 250 ms |" in text
     assert "1,234 events" in text
     assert "| import | 3.5 s | 2 s |" in text
     assert "No Chromium" in section(Grown(10, 2, 1234, 10**9), {"import": [Load(3, 2)]}, {})

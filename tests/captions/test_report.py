@@ -156,5 +156,5 @@ def test_the_asset_page_has_sentences_tables_and_pictures():
     shown = metric_plots(METRICS)
     assert shown["fusion in words"].startswith("Of 3 fusions")
     assert "|fused|" in shown["texts by kind"].replace(" ", "")
-    assert shown["fusion attempts by outcome"].startswith("![fusion attempts by outcome](data:image/png;base64,")
+    assert shown["fusion attempts by outcome"].startswith("![fusion attempts by outcome](data:image/webp;base64,")
     assert "75.0 %" in shown["shares by target"]

@@ -33,9 +33,14 @@ def test_an_empty_funnel_is_a_table_without_rows():
     assert len(plots.text_funnel([], [], []).splitlines()) == 2
 
 
-def test_pictures_stand_inside_the_markdown():
-    markdown = plots.inline("title", b"png")
-    assert markdown == f"![title](data:image/png;base64,{base64.b64encode(b'png').decode()})"
+def test_pictures_stand_inside_the_markdown_as_webp_drawings_without_loss():
+    drawing = plots.bars(["a", "b"], [1, 2], "samples")
+    start, _, data = plots.inline("title", drawing).partition("base64,")
+    assert start == "![title](data:image/webp;"
+    webp = base64.b64decode(data.removesuffix(")"))
+    assert len(webp) < len(drawing)
+    shown, drawn = (np.asarray(Image.open(io.BytesIO(one)).convert("RGBA")) for one in (webp, drawing))
+    np.testing.assert_array_equal(shown, drawn)
 
 
 def test_every_plot_is_a_png_and_repeats_to_the_byte():

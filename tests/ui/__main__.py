@@ -16,6 +16,7 @@ from tests.ui.walk import Walk
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RUN_SECONDS = 3600
+GRAPH_HEIGHT = 900
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,8 +54,10 @@ def take(walk: Walk, out: Path) -> None:
     """Pictures of the graph and of two assets' pages."""
     page = walk.page
     page.get_by_text("Hide navigation").click()
+    # The graph is laid out for the window in which it is opened.
+    page.set_viewport_size({"width": 1600, "height": GRAPH_HEIGHT})
     walk.open_graph(len(ROOMS))
-    _shoot(walk.window, out / "asset-graph.png", 700)
+    _shoot(walk.window, out / "asset-graph.png", GRAPH_HEIGHT)
     walk.open_asset("concepts")
     _shoot(walk.window, out / "asset-page-pruning.png", 1500, walk, "complexity")
     walk.open_asset("release")
