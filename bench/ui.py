@@ -220,7 +220,7 @@ def visit(context: Any, address: str, page: Page) -> Visit:
     last = started = time.perf_counter()
 
     def begun(request: Any) -> None:
-        if request.url.endswith("/graphql"):
+        if "/graphql" in request.url:
             asked.add(request)
             questions[request.post_data_buffer] = (request.post_data_json or {}).get("operationName") or "unnamed"
 
