@@ -24,7 +24,14 @@ TWO_SHARDS = ("sample-00003.warc.gz", "sample-00004.warc.gz")
 def pytest_collection_modifyitems(items) -> None:
     """Where several workers share the tests, files that are slow as a whole come first: none is left alone at the end."""
     if "PYTEST_XDIST_WORKER" in os.environ:
-        items.sort(key=lambda item: getattr(getattr(item.module, "pytestmark", None), "name", None) != "slow")
+        items.sort(key=_place)
+
+
+def _place(item) -> int:
+    """The browser's walk waits more than it computes, and comes first of all."""
+    marks = getattr(item.module, "pytestmark", [])
+    names = {mark.name for mark in (marks if isinstance(marks, list) else [marks])}
+    return 0 if item.module.__name__.startswith("tests.ui") else 1 if "slow" in names else 2
 
 
 @dataclass
