@@ -19,6 +19,10 @@ $(STAMP): pyproject.toml models.txt
 demo: $(STAMP)  ## build the demo recipe from the crawl in examples/crawl
 	@$(BIN)/winnow build $(RECIPE)
 
+# Threads that wait for work give the processor away: where several models share two cores, spinning took half of it.
+test: export OMP_WAIT_POLICY = passive
+test: export GOMP_SPINCOUNT = 0
+test: export KMP_BLOCKTIME = 0
 test: $(STAMP)  ## style, types, tests; JOBS files of tests at a time
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
