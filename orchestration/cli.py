@@ -109,14 +109,17 @@ def ui(recipe: str | None, port: int, home: str) -> None:
     from orchestration.partitions import announce
     from orchestration.recipe import load_recipe
     from orchestration.stages import open_build
-    from orchestration.ui import serve
+    from orchestration.ui import ServerError, serve
 
     with dagster_instance() as instance:
         announce(instance, open_build(load_recipe(), renew=True).snapshot)
     click.echo(f"Dagster: http://127.0.0.1:{port}  (data: {home}; stop with Ctrl-C)")
     # Dagster finds the package `orchestration` from here.
     os.chdir(REPOSITORY)
-    serve(REPOSITORY / "workspace.yaml", port)
+    try:
+        serve(REPOSITORY / "workspace.yaml", port)
+    except ServerError as error:
+        raise click.ClickException(str(error)) from error
 
 
 @main.command()

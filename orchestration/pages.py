@@ -71,7 +71,7 @@ def freshness(recipe: Recipe) -> dg.FreshnessPolicy:
 def longest_gap(cron: str, timezone: str) -> timedelta:
     """The longest time between two ticks of a cron schedule, over a year of nights or as many ticks."""
     start = datetime(2024, 1, 1, tzinfo=UTC).timestamp()
-    ticks = islice(schedule_execution_time_iterator(start, cron, timezone), TICKS)
+    ticks = (tick.astimezone(UTC) for tick in islice(schedule_execution_time_iterator(start, cron, timezone), TICKS))
     return max(later - earlier for earlier, later in pairwise(ticks))
 
 
