@@ -28,6 +28,7 @@ from bench.measure import ROUNDS, duration, machine, medians, table
 
 SHARDS, BUILDS = 1_000, 20
 GOAL_PAGE, GOAL_DEFINITIONS = 2.0, 5.0
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROGRAMS = Path(sys.executable).parent
 PAUSE = 0.5
@@ -132,8 +133,8 @@ def run_once(command: Sequence[str | Path]) -> Load:
 
 
 def browser() -> str | None:
-    """Where Chromium is, if it is."""
-    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    """The system's Chromium or Chrome, or None."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 @contextmanager

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
-
+from assets.provenance.agents import agent_row
 from orchestration.recipe import Recipe, RecipeError
 from resources.conformance import Result, captioner_checks, encoder_checks, language_model_checks
 
@@ -22,7 +20,7 @@ def encoders(recipe: Recipe) -> Iterator[Found]:
     from orchestration.tuning import encoders_of
 
     for section, settings in encoders_of(recipe).items():
-        yield from _named(section, encoder_checks(settings))
+        yield from _named(section, encoder_checks(settings, agent_row))
 
 
 def captioners(recipe: Recipe, name: str | None = None) -> Iterator[Found]:
@@ -41,7 +39,7 @@ def captioners(recipe: Recipe, name: str | None = None) -> Iterator[Found]:
         )
     for model in own:
         load = partial(captioner, writer_section(model, model.kind), model.endpoint)
-        yield from _named(model.name, captioner_checks(partial(fresh, load)))
+        yield from _named(model.name, captioner_checks(partial(fresh, load), agent_row))
 
 
 def language_models(recipe: Recipe) -> Iterator[Found]:
@@ -52,7 +50,7 @@ def language_models(recipe: Recipe) -> Iterator[Found]:
     if section is None:
         raise RecipeError(f"{recipe.path}: captions.fusion.kind is none, so there is no language model to ask")
     load = partial(language_model, section, recipe.captions.fusion.endpoint)
-    yield from _named("captions.fusion", language_model_checks(partial(fresh, load)))
+    yield from _named("captions.fusion", language_model_checks(partial(fresh, load), agent_row))
 
 
 def filters(name: str, limits: Sequence[str]) -> Iterator[Found]:
@@ -81,7 +79,6 @@ def exports(form: str, folders: Sequence[Path]) -> Iterator[Found]:
 
 def evaluation_sets(recipe: Recipe, name: str | None = None) -> Iterator[Found]:
     """The evaluation sets of a recipe, or those of that name. Raises RecipeError where there is none to ask."""
-    warnings.filterwarnings("ignore", category=dg.BetaWarning)
     from assets.decontaminate.conformance import EvaluationSetCase, evaluation_set_checks
     from assets.decontaminate.stage import compared_by, limits_of, reading
     from orchestration.evaluation_sets import files_of

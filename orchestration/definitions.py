@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import dagster as dg
@@ -22,7 +21,7 @@ from assets.release import stage as release  # isort: skip
 from assets.evaluation import stage as evaluation  # isort: skip
 from assets.provenance import stage as provenance  # isort: skip
 
-from orchestration import jobs, pages, stages  # isort: skip
+from orchestration import executors, jobs, pages, stages  # isort: skip
 
 ROOMS = [
     crawl,
@@ -53,10 +52,5 @@ defs = dg.Definitions(
     schedules=[jobs.nightly(recipe)],
     sensors=[jobs.new_shards, jobs.new_removals, jobs.new_settings],
     resources={"winnow": stages.Winnow()},
-    executor=dg.multiprocess_executor.configured(
-        {
-            "max_concurrent": max(1, (os.cpu_count() or 2) // 2),
-            "start_method": {"forkserver": {"preload_modules": ["orchestration.definitions"]}},
-        }
-    ),
+    executor=executors.local(),
 )

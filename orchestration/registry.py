@@ -8,7 +8,6 @@ numbers, because they are given in sorted order of uri. A link list is many shar
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -21,6 +20,7 @@ from assets.crawl import list_parquet, list_text, lists
 from assets.crawl.lists import LAYOUTS, Columns, ListRefused, Piece, split
 from assets.provenance.tables import TABLES
 from orchestration.recipe import Recipe, RecipeError, Source
+from orchestration.seen import Seen, stamp
 from resources.lake import Lake, hash_file, local_path, sha256_of
 
 _KINDS = (
@@ -122,7 +122,7 @@ def register(recipe: Recipe, lake: Lake) -> Snapshot:
     Raises RecipeError where a source names no file, or one that cannot be told or read.
     """
     before = latest(recipe, lake)
-    seen = _Seen(recipe, lake)
+    seen = _Seen(lake, _seen_document(recipe, lake))
     found = [shard for source in recipe.crawl.sources for shard in _files(source, recipe, seen)]
     if not found:
         raise RecipeError(f"{recipe.path}: the files of crawl.sources hold no rows; there is nothing to build")
@@ -153,7 +153,7 @@ def latest(recipe: Recipe, lake: Lake) -> Snapshot | None:
 
 def forget(recipe: Recipe, lake: Lake) -> None:
     """Look at every file again at the next registration: one has changed although its size and time did not."""
-    path = _folder(recipe, lake) / "seen" / "files.json"
+    path = _seen_document(recipe, lake)
     if path.exists():
         path.unlink()
 
@@ -163,9 +163,9 @@ def listing(recipe: Recipe) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for source in recipe.crawl.sources:
         for uri, path, _, side in _named(source, recipe):
-            found[uri] = _stamp(path)
+            found[uri] = stamp(path)
             if side is not None:
-                found[side[0]] = _stamp(side[1])
+                found[side[0]] = stamp(side[1])
     return found
 
 
@@ -182,9 +182,8 @@ def _folder(recipe: Recipe, lake: Lake) -> UPath:
     return lake.home / "registry" / "+".join(sorted(source.name for source in recipe.crawl.sources))
 
 
-def _stamp(path: UPath) -> list[float]:
-    stat = path.stat()
-    return [stat.st_size, stat.st_mtime]
+def _seen_document(recipe: Recipe, lake: Lake) -> UPath:
+    return _folder(recipe, lake) / "seen" / "files.json"
 
 
 @cache
@@ -193,47 +192,22 @@ def _code_of_cutting() -> list[str]:
     return [hash_file(UPath(str(module.__file__))) for module in (lists, list_text, list_parquet)]
 
 
-class _Seen:
-    """Hashes and cuts of files by size and time: thousands of crawl files are not read again at every look."""
-
-    def __init__(self, recipe: Recipe, lake: Lake) -> None:
-        self._path = _folder(recipe, lake) / "seen" / "files.json"
-        self._lake = lake
-        self._known: dict[str, Any] = lake.read_document(self._path) if self._path.exists() else {}
-        self._found: dict[str, Any] = {}
-
-    def sha256(self, uri: str, path: UPath) -> str:
-        """Hash of a file's bytes."""
-        return str(self._entry(uri, path)["sha256"])
+class _Seen(Seen):
+    """Hashes and cuts of crawl files."""
 
     def pieces(self, uri: str, path: UPath, rows: int, columns: Columns) -> list[Piece]:
         """The pieces of a link list."""
-        entry = self._entry(uri, path)
+        entry = self.entry(uri, path)
         cut = sha256_of([rows, asdict(columns), _code_of_cutting()])
         if entry.get("cut") != cut:
             entry["cut"] = cut
             entry["pieces"] = [asdict(piece) for piece in split(local_path(path), rows, columns)]
         return [Piece(**piece) for piece in entry["pieces"]]
 
-    def save(self) -> None:
-        """Keep what was found for the next look."""
-        if self._found != self._known:
-            self._lake.write_document(self._path, self._found)
-
-    def _entry(self, uri: str, path: UPath) -> dict[str, Any]:
-        if uri not in self._found:
-            self._found[uri] = self._look(uri, path)
-        entry: dict[str, Any] = self._found[uri]
-        return entry
-
-    def _look(self, uri: str, path: UPath) -> dict[str, Any]:
+    def entry(self, uri: str, path: UPath) -> dict[str, Any]:
+        """What is known of a crawl file; raises RecipeError where it cannot be read."""
         try:
-            stamp = _stamp(path)
-            known = self._known.get(uri)
-            # A change within the resolution of the file system's clock would not show in its time.
-            if known is not None and known["stamp"] == stamp and known["hashed_at"] - stamp[1] >= 2:
-                return dict(known)
-            return {"stamp": stamp, "hashed_at": time.time(), "sha256": hash_file(path)}
+            return super().entry(uri, path)
         except OSError as error:
             raise RecipeError(
                 f"{uri}: the crawl file cannot be read ({error.strerror}); see to it and run again"

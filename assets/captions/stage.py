@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 from itertools import groupby
 from typing import Any
@@ -48,6 +47,7 @@ from assets.pool.scores import Scorers
 from assets.pool.scores import agents as scorers_of
 from assets.pool.sets import Chosen
 from assets.pool.stage import chosen_filters
+from assets.provenance.agents import agent_table
 from assets.provenance.decisions import kept_ids
 from assets.provenance.tables import TABLES
 from assets.rights.policy import Policy
@@ -120,6 +120,7 @@ def _models(recipe: Recipe) -> object:
     section=_models,
     code=[
         "assets.pool.scores",
+        "assets.provenance.agents",
         "resources.language_model",
         "resources.language_model.endpoint",
         "resources.captioner",
@@ -156,10 +157,7 @@ def agents(work: Work) -> Mapping[str, pa.Table]:
     ]
     if (fusing := _fusing(work)) is not None:
         found.append(_writer_agent(fusing, "language-model"))
-    # A scorer and an expert, or a captioner and a language model, may be the same model.
-    by_id = {agent.agent_id: agent for agent in reversed(found)}
-    rows = [asdict(by_id[agent_id]) for agent_id in sorted(by_id)]
-    return {"agent": pa.Table.from_pylist(rows, TABLES["agent"].schema)}
+    return {"agent": agent_table(found)}
 
 
 def _writer_agent(model: LanguageModel, kind: str) -> Agent:

@@ -58,8 +58,8 @@ def limits_of(section: Decontaminate) -> Limits:
 def _limits(recipe: Recipe) -> dict[str, Any]:
     """The limits, where there are sets; and which step says what is left."""
     section = recipe.decontaminate
-    limits = section.model_dump(exclude={"sets", "crop"}) if section.sets else None
-    return {"limits": limits, "crop": section.crop, "diversified": recipe.diversify is not None}
+    limits = section.model_dump(exclude={"sets"}) if section.sets else None
+    return {"limits": limits, "diversified": recipe.diversify is not None}
 
 
 @stage(
@@ -153,19 +153,15 @@ def decontaminate(work: Work) -> Mapping[str, pa.Table]:
     """
     before = "diversify" if work.config["diversified"] else "dedup"
     came_in = kept_ids(work.read_own(before, "decision", ["sample_id", "kept"]))
-    limits = _as_limits(work.config["limits"])
-    if limits is None:
+    section = work.config["limits"] and Decontaminate.model_validate(work.config["limits"])
+    if section is None:
         none = TABLES["hit"].empty()
         return {"decision": decided(came_in, none, []), "hit": none}
     registry, item, view = (work.read("eval_registry", name) for name in ("eval_registry", "eval_item", "eval_view"))
     items = items_of(registry, item, view, work.read("eval_vectors"))
-    rows = _rows(work, came_in)
-    found = hits(rows, *_vectors(work, limits), items, limits, _look(work, rows), work.config["crop"])
+    rows, limits = _rows(work, came_in), limits_of(section)
+    found = hits(rows, *_vectors(work, limits), items, limits, _look(work, rows), section.crop)
     return {"decision": decided(came_in, found, items.lists), "hit": found}
-
-
-def _as_limits(section: Mapping[str, Any] | None) -> Limits | None:
-    return None if section is None else limits_of(Decontaminate.model_validate(section))
 
 
 def _rows(work: Work, came_in: np.ndarray) -> pa.Table:

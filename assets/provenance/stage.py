@@ -10,7 +10,7 @@ from assets.provenance.decisions import funnel_counts
 from assets.release.stage import release_folder
 from orchestration import plots, takedowns
 from orchestration.manifest import BuildError, read_manifest, write_manifest
-from orchestration.plan import Build
+from orchestration.plan import Build, source_hash
 from orchestration.publishing import compare, enter_release, parent_of, publish_database
 from orchestration.stages import STEPS, Winnow, check
 
@@ -21,7 +21,17 @@ def last_steps() -> list[str]:
     return [name for name in STEPS if name not in read]
 
 
-@dg.asset(group_name="provenance", deps=last_steps(), kinds={"json"}, owners=["team:winnow"])
+def _code(*modules: str) -> str:
+    return source_hash(modules)[:16]
+
+
+@dg.asset(
+    group_name="provenance",
+    deps=last_steps(),
+    kinds={"json"},
+    owners=["team:winnow"],
+    code_version=_code("orchestration.manifest"),
+)
 def manifest(context: dg.AssetExecutionContext, winnow: Winnow) -> dg.MaterializeResult:
     """Exactly which files make up the build, with their hashes: what releases, the database and diffs start from."""
     build = winnow.open()
@@ -42,7 +52,13 @@ def manifest(context: dg.AssetExecutionContext, winnow: Winnow) -> dg.Materializ
     )
 
 
-@dg.asset(group_name="provenance", deps=[manifest], kinds={"parquet"}, owners=["team:winnow"])
+@dg.asset(
+    group_name="provenance",
+    deps=[manifest],
+    kinds={"parquet"},
+    owners=["team:winnow"],
+    code_version=_code("orchestration.publishing"),
+)
 def changes(context: dg.AssetExecutionContext, winnow: Winnow) -> dg.MaterializeResult:
     """What the release gained, lost and changed since the build before, each sample with its reason; SQL: `release_change`."""
     build = winnow.open()
@@ -77,7 +93,13 @@ def change_counts(rows: pa.Table) -> list[tuple[str, str | None, int]]:
     return sorted(told, key=lambda row: (-row[2], row[0], row[1] or ""))
 
 
-@dg.asset(group_name="provenance", deps=[manifest, changes], kinds={"duckdb"}, owners=["team:winnow"])
+@dg.asset(
+    group_name="provenance",
+    deps=[manifest, changes],
+    kinds={"duckdb"},
+    owners=["team:winnow"],
+    code_version=_code("orchestration.publishing", "assets.provenance.database"),
+)
 def provenance(context: dg.AssetExecutionContext, winnow: Winnow) -> dg.MaterializeResult:
     """`provenance.duckdb`: every table of the build with comments, and the views `funnel` and `why`; published by rename."""
     build = winnow.open()

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from assets.release.documents import text_only
-from assets.release.exports import EXPORTS, Fact, Form, _address, _Release, write
+from assets.release.exports import EXPORTS, Fact, Form, ReleaseFolder, address, write
 from assets.release.shards import ReleaseError
 from resources.conformance.checks import Answer, Check, Result, results
 
@@ -38,9 +38,9 @@ class ExportCase:
     scratch: Path
 
     @cached_property
-    def release(self) -> _Release:
+    def release(self) -> ReleaseFolder:
         """The release."""
-        return _Release(self.folder)
+        return ReleaseFolder(self.folder)
 
     @cached_property
     def count(self) -> int:
@@ -96,7 +96,7 @@ def _of_sample(row: dict[str, Any]) -> dict[Fact, Any]:
     return {
         "id": row["sample_id"],
         "page": row["page_url"],
-        "url": _address(row["url"]),
+        "url": address(row["url"]),
         "license": row["image_license"],
         "credit": row["attribution"],
         "text": row["caption"],
@@ -112,7 +112,7 @@ def _of_document(row: dict[str, Any]) -> dict[Fact, Any]:
 
 def _of_images(document: dict[str, Any]) -> Iterator[dict[Fact, Any]]:
     for image in filter(None, json.loads(document["metadata"])):
-        facts: dict[Fact, Any] = {"id": image["sample_id"], "page": document["page_url"], "url": _address(image["url"])}
+        facts: dict[Fact, Any] = {"id": image["sample_id"], "page": document["page_url"], "url": address(image["url"])}
         yield {**facts, "license": image["license"], "credit": image["attribution"], "hash": image["sha256"]}
 
 

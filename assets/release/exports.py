@@ -92,14 +92,14 @@ class Form:
         lacks: why it does not tell which sample a row is, under which license, or the image's hash.
     """
 
-    write: Callable[[_Release, Path, Alike | None], int]
+    write: Callable[[ReleaseFolder, Path, Alike | None], int]
     read: Callable[[Path], pa.Table]
     row: Literal["sample", "document", "pair"]
     keeps: Mapping[Fact, str]
     lacks: Mapping[Fact, str] = field(default_factory=dict)
 
 
-def by_rows(write: Callable[[Iterator[pa.Table], Path], int]) -> Callable[[_Release, Path, Alike | None], int]:
+def by_rows(write: Callable[[Iterator[pa.Table], Path], int]) -> Callable[[ReleaseFolder, Path, Alike | None], int]:
     """A form's `write`, of a function that takes the rows of the samples, file by file, and nothing else of a release."""
     return lambda release, out, alike: write(release.rows(), out)
 
@@ -132,7 +132,7 @@ def _wit_row(row: Mapping[str, Any], place: Mapping[str, Any]) -> dict[str, Any]
     return {
         "language": row["language"],
         "page_url": row["page_url"],
-        "image_url": _address(row["url"]),
+        "image_url": address(row["url"]),
         "page_title": row["page_title"],
         "section_title": row["heading"],
         "hierarchical_section_title": place.get("hierarchy"),
@@ -147,7 +147,7 @@ def _wit_row(row: Mapping[str, Any], place: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
-def _address(url: str | None) -> str | None:
+def address(url: str | None) -> str | None:
     """An address, but not one that holds the image itself."""
     return None if url is None or url.lower().startswith("data:") else url
 
@@ -195,10 +195,10 @@ def export(folder: Path, form: str, out: Path, alike: Alike | None = None) -> in
     """
     if form not in EXPORTS:
         raise ReleaseError(f"{form} is no form of a release; choose one of {', '.join(EXPORTS)}")
-    return write(_Release(folder), EXPORTS[form], out, alike)
+    return write(ReleaseFolder(folder), EXPORTS[form], out, alike)
 
 
-def write(release: _Release, form: Form, out: Path, alike: Alike | None = None) -> int:
+def write(release: ReleaseFolder, form: Form, out: Path, alike: Alike | None = None) -> int:
     """Write an open release to a file that appears whole or not at all; see `export`."""
     if out.exists():
         raise ReleaseError(f"{out}: there is a file of that name already; choose another name, or delete it")
@@ -213,7 +213,7 @@ def write(release: _Release, form: Form, out: Path, alike: Alike | None = None) 
     return count
 
 
-class _Release:
+class ReleaseFolder:
     """Files of a release, each of which is what the release's list says."""
 
     def __init__(self, folder: Path) -> None:
@@ -273,11 +273,11 @@ def _offsets(tar: Path) -> dict[str, tuple[int, int]]:
         return {entry.name: (entry.offset_data, entry.size) for entry in archive}
 
 
-def _write_text(release: _Release, out: Path, alike: Alike | None) -> int:
+def _write_text(release: ReleaseFolder, out: Path, alike: Alike | None) -> int:
     return _write_parquet((text_table(part) for part in release.documents()), TEXT_SCHEMA, out)
 
 
-def _write_pairs(release: _Release, out: Path, alike: Alike | None) -> int:
+def _write_pairs(release: ReleaseFolder, out: Path, alike: Alike | None) -> int:
     if alike is None:
         tables = (_unmeasured(pair_table(part, by_order)) for part in release.documents())
     else:
@@ -291,7 +291,7 @@ def _unmeasured(pairs: pa.Table) -> pa.Table:
     return pairs.set_column(at, PAIR_SCHEMA.field(at), pa.nulls(pairs.num_rows, PAIR_SCHEMA.field(at).type))
 
 
-def _measure(release: _Release, alike: Alike) -> Similarity:
+def _measure(release: ReleaseFolder, alike: Alike) -> Similarity:
     def measure(document: Mapping[str, Any]) -> np.ndarray:
         texts = [text for text in document["texts"] if text is not None]
         return alike(texts, release.images(document))
@@ -311,11 +311,11 @@ def _metadata(rows: pa.Table) -> pa.Table:
         kind = COLUMNS[name][0]
         has = name in rows.column_names
         columns[name] = rows[name].cast(kind) if has else pa.nulls(rows.num_rows, kind)
-    columns["url"] = pa.array([_address(url) for url in columns["url"].to_pylist()], pa.string())
+    columns["url"] = pa.array([address(url) for url in columns["url"].to_pylist()], pa.string())
     return pa.table(columns)
 
 
-def _write_wit(release: _Release, out: Path, alike: Alike | None) -> int:
+def _write_wit(release: ReleaseFolder, out: Path, alike: Alike | None) -> int:
     pages: dict[int, dict[str, Any]] = {}
     for part in release.documents(needed=False):
         for document in part.to_pylist():
@@ -404,5 +404,3 @@ EXPORTS: dict[str, Form] = {
     ),
 }
 """Every form, by name."""
-
-FORMS = tuple(EXPORTS)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-import pyarrow as pa
-
-from assets.provenance.tables import TABLES, conform
 from resources.agents import Agent
 from resources.conformance.checks import Answer
+
+Land = Callable[[Agent], Mapping[str, Any]]
+"""Writes an agent as a row of table `agent` and reads it back. Resources know no tables: whoever runs a kit gives it."""
 
 UNKNOWN = re.compile(r"^(unknown|none|null)?(\+.*)?$", re.IGNORECASE)
 """Revisions that tell nothing."""
@@ -57,12 +58,12 @@ def revision_of(agent: Named) -> Answer:
     return True, f"revision {agent.revision}"
 
 
-def row_of(agent: Named, kind: str, output_terms: str | None) -> Answer:
+def row_of(agent: Named, kind: str, output_terms: str | None, land: Land) -> Answer:
     """Does table `agent` take it, and give back id, revision and license?"""
     if Path(agent.name).is_absolute():
         return False, f"its name {agent.name} is a path of this machine; another machine would write another one"
     told = Agent(agent.id, kind, agent.name, agent.revision, agent.weights_sha256, agent.license, output_terms)
-    [row] = conform("agent", pa.Table.from_pylist([asdict(told)], TABLES["agent"].schema)).to_pylist()
+    row = land(told)
     if row != asdict(told) or not row["license"] or not row["revision"]:
         return False, f"table agent would say {row['agent_id']!r}, {row['revision']!r}, {row['license']!r}"
     return True, f"a row of kind {kind}: {row['agent_id']}"

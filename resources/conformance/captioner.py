@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from dataclasses import dataclass, field
 
 from resources.conformance import agents, material, writers
 from resources.conformance.checks import Answer, Check, Result, results
@@ -21,13 +21,16 @@ def asked(name: str, picture: bytes | None, max_new_tokens: int = LIMIT) -> Ques
     return Question(name, CHAT, picture, max_new_tokens)
 
 
+def pictures() -> list[Question]:
+    """Questions about pictures of noise in several shapes."""
+    return [asked(f"q{place}", material.encoded(picture)) for place, picture in enumerate(material.noise(6))]
+
+
+@dataclass(frozen=True)
 class CaptionerCase(writers.WriterCase):
     """A captioner that is asked; see `WriterCase`."""
 
-    @cached_property
-    def questions(self) -> list[Question]:
-        """Pictures of noise in several shapes."""
-        return [asked(f"q{place}", material.encoded(picture)) for place, picture in enumerate(material.noise(6))]
+    questions: list[Question] = field(default_factory=pictures)
 
 
 def looks_at_its_picture(case: CaptionerCase) -> Answer:
@@ -86,7 +89,7 @@ def keeps_to_its_limit(case: CaptionerCase) -> Answer:
 def lands_in_table_agent(case: CaptionerCase) -> Answer:
     """Does table `agent` take it, and give back id, revision and license?"""
     agent = case.model.agent
-    return agents.row_of(agent, "captioner", agent.output_terms)
+    return agents.row_of(agent, "captioner", agent.output_terms, case.land)
 
 
 CAPTIONER_CHECKS: tuple[Check[CaptionerCase], ...] = (
@@ -111,6 +114,6 @@ CAPTIONER_CHECKS: tuple[Check[CaptionerCase], ...] = (
 )
 
 
-def captioner_checks(load: Callable[[], LanguageModel]) -> Iterator[Result]:
+def captioner_checks(load: Callable[[], LanguageModel], land: agents.Land) -> Iterator[Result]:
     """Ask a captioner everything that a build relies on; `load` makes it anew every time."""
-    return results(CAPTIONER_CHECKS, CaptionerCase(load))
+    return results(CAPTIONER_CHECKS, CaptionerCase(load, land))

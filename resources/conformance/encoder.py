@@ -32,11 +32,13 @@ class EncoderCase:
 
     Attributes:
         settings: which, and how it runs.
+        land: writes an agent as a row of table `agent` and reads it back.
         build: loads it anew every time.
         identify: says who it will be, without loading it.
     """
 
     settings: EncoderSettings
+    land: agents.Land
     build: Callable[[EncoderSettings], Encoder] = build_encoder
     identify: Callable[[EncoderSettings], Agent] = identify_encoder
 
@@ -239,7 +241,7 @@ def is_known_before_it_is_loaded(case: EncoderCase) -> Answer:
 
 def lands_in_table_agent(case: EncoderCase) -> Answer:
     """Does table `agent` take it, and give back id, revision and license?"""
-    return agents.row_of(case.encoder.agent, "encoder", "none")
+    return agents.row_of(case.encoder.agent, "encoder", "none", case.land)
 
 
 ENCODER_CHECKS: tuple[Check[EncoderCase], ...] = (
@@ -261,6 +263,6 @@ ENCODER_CHECKS: tuple[Check[EncoderCase], ...] = (
 )
 
 
-def encoder_checks(settings: EncoderSettings) -> Iterator[Result]:
+def encoder_checks(settings: EncoderSettings, land: agents.Land) -> Iterator[Result]:
     """Ask the encoder that the settings name everything that a build relies on."""
-    return results(ENCODER_CHECKS, EncoderCase(settings))
+    return results(ENCODER_CHECKS, EncoderCase(settings, land))

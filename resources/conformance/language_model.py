@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from dataclasses import dataclass, field
 
 from resources.conformance import agents, writers
 from resources.conformance.checks import Answer, Check, Result, results
@@ -13,13 +13,16 @@ from resources.language_model.base import LanguageModel, Question
 WORDS = ("cat", "dog", "house", "tree", "red", "blue", "big")
 
 
+def chats() -> list[Question]:
+    """Chats of one word each."""
+    return [Question(f"q{place}", (("user", word),)) for place, word in enumerate(WORDS)]
+
+
+@dataclass(frozen=True)
 class LanguageModelCase(writers.WriterCase):
     """A language model that is asked; see `WriterCase`."""
 
-    @cached_property
-    def questions(self) -> list[Question]:
-        """Chats of one word each."""
-        return [Question(f"q{place}", (("user", word),)) for place, word in enumerate(WORDS)]
+    questions: list[Question] = field(default_factory=chats)
 
 
 def takes_a_chat_for_a_question(case: LanguageModelCase) -> Answer:
@@ -39,7 +42,7 @@ def answers_or_refuses_odd_texts(case: LanguageModelCase) -> Answer:
 def lands_in_table_agent(case: LanguageModelCase) -> Answer:
     """Does table `agent` take it, and give back id, revision and license?"""
     agent = case.model.agent
-    return agents.row_of(agent, "language-model", agent.output_terms)
+    return agents.row_of(agent, "language-model", agent.output_terms, case.land)
 
 
 LANGUAGE_MODEL_CHECKS: tuple[Check[LanguageModelCase], ...] = (
@@ -60,6 +63,6 @@ LANGUAGE_MODEL_CHECKS: tuple[Check[LanguageModelCase], ...] = (
 )
 
 
-def language_model_checks(load: Callable[[], LanguageModel]) -> Iterator[Result]:
+def language_model_checks(load: Callable[[], LanguageModel], land: agents.Land) -> Iterator[Result]:
     """Ask a language model everything that a build relies on; `load` makes it anew every time."""
-    return results(LANGUAGE_MODEL_CHECKS, LanguageModelCase(load))
+    return results(LANGUAGE_MODEL_CHECKS, LanguageModelCase(load, land))

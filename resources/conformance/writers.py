@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from resources.conformance import agents
@@ -24,21 +24,20 @@ class WriterCase:
 
     Attributes:
         load: makes it anew every time.
+        land: writes an agent as a row of table `agent` and reads it back.
         compare: whether equal questions must get equal answers; None: if the model says that it repeats.
+        questions: what it is asked; no two alike.
     """
 
     load: Callable[[], LanguageModel]
+    land: agents.Land
     compare: bool | None = None
+    questions: list[Question] = field(default_factory=list)
 
     @cached_property
     def model(self) -> LanguageModel:
         """The model, made by the first check that wants it."""
         return self.load()
-
-    @cached_property
-    def questions(self) -> list[Question]:
-        """What it is asked; no two alike."""
-        raise NotImplementedError
 
     @cached_property
     def answers(self) -> list[Completion]:

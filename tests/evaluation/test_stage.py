@@ -31,8 +31,7 @@ class House:
 
     def build(self, **section):
         """Run everything that the comparison needs."""
-        evaluation = {**SECTION, **section} if section is not None else None
-        self.house.write_recipe(prune={"keep": 0.6}, evaluation=evaluation)
+        self.house.write_recipe(prune={"keep": 0.6}, evaluation={**SECTION, **section})
         build = self.house.open()
         self.computed = []
         needed, waiting = set(), ["comparison", "selection"]

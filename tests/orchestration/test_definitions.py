@@ -1,18 +1,15 @@
 """What Dagster sees: the graph, its descriptions, schemas, checks; and a real webserver that answers for it."""
 
 import json
-import os
-import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from bench.ui import webserver
 from orchestration.definitions import ROOMS, defs
 from orchestration.stages import STEPS
 
@@ -63,6 +60,11 @@ def test_every_asset_says_what_it_is(graph):
     assert silent == []
 
 
+def test_every_asset_that_computes_says_which_code_made_it(graph):
+    silent = [key.to_user_string() for key in graph.materializable_asset_keys if not graph.get(key).code_version]
+    assert silent == []
+
+
 def test_every_step_shows_the_schema_of_its_tables_with_a_sentence_per_column(graph):
     for name in STEPS:
         schema = graph.get(dg.AssetKey(name)).metadata["dagster/column_schema"]
@@ -98,6 +100,10 @@ def test_the_promised_checks_block(graph):
     assert all(graph.get_check_spec(key).blocking for key in graph.asset_check_keys)
 
 
+def test_every_room_has_a_check(graph):
+    assert {graph.get(key.asset_key).group_name for key in graph.asset_check_keys} == set(GROUPS)
+
+
 def test_schedule_and_sensors_are_there():
     assert [schedule.name for schedule in defs.schedules] == ["nightly_rebuild"]
     assert [sensor.name for sensor in defs.sensors] == ["new_shards", "new_removals", "new_settings"]
@@ -112,56 +118,24 @@ def test_the_workspace_file_validates():
 
 
 @pytest.fixture(scope="module")
-def webserver(tmp_path_factory):
-    """A real webserver on a free port; its address. Stopped by its process group."""
-    home = tmp_path_factory.mktemp("dagster")
+def address(tmp_path_factory):
+    """Where a real webserver answers."""
+    home = tmp_path_factory.mktemp("data") / "dagster"
+    home.mkdir()
     (home / "dagster.yaml").write_text((REPOSITORY / "dagster.yaml").read_text())
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dagster_webserver", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)],
-        cwd=REPOSITORY,
-        env={**os.environ, "DAGSTER_HOME": str(home), "WINNOW_HOME": str(home / "data")},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(process.pid, signal.SIGINT)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait(10)
+    with webserver(home) as address:
+        yield address
 
 
-def graphql(address, query, patience=60):
-    request = urllib.request.Request(
-        f"{address}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"}
-    )
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return json.load(answer)
-        except (OSError, ConnectionError):
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.5)
-
-
-def test_the_ui_answers_with_the_asset_graph(webserver):
-    answer = graphql(webserver, "{ assetNodes { groupName assetKey { path } description } }")
-    nodes = answer["data"]["assetNodes"]
+def test_the_ui_answers_with_the_asset_graph(address):
+    question = json.dumps({"query": "{ assetNodes { groupName assetKey { path } description } }"}).encode()
+    request = urllib.request.Request(f"{address}/graphql", question, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        nodes = json.load(answer)["data"]["assetNodes"]
     assert {node["assetKey"]["path"][0] for node in nodes} >= set(STEPS)
     assert {node["groupName"] for node in nodes} == set(GROUPS)
 
 
-def test_the_ui_page_is_served(webserver):
-    graphql(webserver, "{ version }")
-    with urllib.request.urlopen(f"{webserver}/asset-groups", timeout=30) as page:
+def test_the_ui_page_is_served(address):
+    with urllib.request.urlopen(f"{address}/asset-groups", timeout=30) as page:
         assert b"<html" in page.read().lower()

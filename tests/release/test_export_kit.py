@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from assets.release.conformance import EXPORT_CHECKS, ExportCase, export_checks
-from assets.release.exports import EXPORTS, FORMS, Form, by_rows
+from assets.release.exports import EXPORTS, Form, by_rows
 from assets.release.shards import ReleaseError, describe_file
 from resources.conformance import judge
 from tests.provenance import tiny_build as t
@@ -27,12 +27,12 @@ def documented(settings, tmp_path_factory):
 def cases(documented, gallery, tmp_path_factory):
     """Every form over the tiny release, those of samples over one of 21 pictures as well."""
     folders = {"tiny": documented, "gallery": gallery.folder}
-    made = {(form, name): tmp_path_factory.mktemp(form) for form in FORMS for name in folders}
+    made = {(form, name): tmp_path_factory.mktemp(form) for form in EXPORTS for name in folders}
     return {(form, name): ExportCase(EXPORTS[form], folders[name], scratch) for (form, name), scratch in made.items()}
 
 
-FORMS_AND_RELEASES = [(form, "tiny") for form in FORMS] + [
-    (form, "gallery") for form in FORMS if EXPORTS[form].row == "sample"
+FORMS_AND_RELEASES = [(form, "tiny") for form in EXPORTS] + [
+    (form, "gallery") for form in EXPORTS if EXPORTS[form].row == "sample"
 ]
 
 
@@ -130,7 +130,7 @@ def test_hard_texts_survive_every_form_of_samples(gallery, tmp_path):
     pq.write_table(rows, folder / "00000.parquet")
     file = describe_file(folder / "00000.parquet")
     (folder / "release.json").write_text(json.dumps({"files": [{"name": file.name, "sha256": file.sha256}]}))
-    for name in FORMS:
+    for name in EXPORTS:
         if EXPORTS[name].row == "sample":
             scratch = tmp_path / name
             scratch.mkdir()

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from assets.release.exports import FORMS, METADATA, WIT, _Release, export, read_wit, sections, wit
+from assets.release.exports import EXPORTS, METADATA, WIT, ReleaseFolder, export, read_wit, sections, wit
 from assets.release.rows import COLUMNS
 from assets.release.shards import ReleaseError, describe_file
 from tests.provenance import tiny_build as t
@@ -29,8 +29,8 @@ def changed(release, tmp_path):
 
 
 def test_a_document_is_exported_as_words_as_pairs_and_as_rows(release, tmp_path):
-    assert [export(release[1], form, tmp_path / form) for form in FORMS] == [2, 3, 4, 4]
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(FORMS)
+    assert [export(release[1], form, tmp_path / form) for form in EXPORTS] == [2, 3, 4, 4]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(EXPORTS)
 
 
 def test_the_words_of_a_document_are_its_texts_in_order(release, tmp_path):
@@ -64,7 +64,7 @@ def test_pairs_are_those_that_a_given_function_finds_alike(release, tmp_path):
 def test_an_image_that_goes_by_its_address_has_no_bytes_for_the_function(release):
     about = {"file": "urls-00000.parquet", "status": "url_only"}
     document = {"images": [None, "https://a.example/x"], "metadata": json.dumps([None, about])}
-    assert _Release(release[1]).images(document) == [None]
+    assert ReleaseFolder(release[1]).images(document) == [None]
 
 
 def test_wit_has_seventeen_columns_and_loses_nothing(release, tmp_path):
@@ -142,7 +142,7 @@ def test_metadata_is_addresses_ids_and_captions_and_no_bytes(release, tmp_path):
 
 
 def test_equal_releases_give_equal_bytes(release, tmp_path):
-    for form in FORMS:
+    for form in EXPORTS:
         for name in ("a", "b"):
             export(release[1], form, tmp_path / f"{form}-{name}")
         assert (tmp_path / f"{form}-a").read_bytes() == (tmp_path / f"{form}-b").read_bytes()
@@ -192,4 +192,4 @@ def test_a_document_that_names_a_file_outside_the_release_is_refused(release):
     about = {"file": "../../etc/passwd", "status": "success"}
     document = {"images": ["x.jpg"], "metadata": json.dumps([about])}
     with pytest.raises(ReleaseError, match="not the file that release.json lists"):
-        _Release(release[1]).images(document)
+        ReleaseFolder(release[1]).images(document)

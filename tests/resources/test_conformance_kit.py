@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from assets.provenance.agents import agent_row
 from resources.captioner.pictures import UnreadablePicture, decode
 from resources.conformance import (
     CAPTIONER_CHECKS,
@@ -149,7 +150,7 @@ def failing(checks, case):
 
 def toy(kind):
     shown = Toy.agent if kind is RenamedByLoading else kind.agent
-    return EncoderCase(SETTINGS, build=lambda settings: kind(), identify=lambda settings: shown)
+    return EncoderCase(SETTINGS, agent_row, build=lambda settings: kind(), identify=lambda settings: shown)
 
 
 def test_an_encoder_that_keeps_every_promise_passes():
@@ -185,7 +186,7 @@ def test_an_encoder_that_breaks_a_promise_is_told_which(kind, checks):
 
 def test_an_encoder_that_is_loaded_once_only_cannot_be_compared():
     one = Toy()
-    case = EncoderCase(SETTINGS, build=lambda settings: one, identify=lambda settings: Toy.agent)
+    case = EncoderCase(SETTINGS, agent_row, build=lambda settings: one, identify=lambda settings: Toy.agent)
     assert failing(ENCODER_CHECKS, case) == {"gives_the_same_bits_in_two_loads"}
 
 
@@ -193,7 +194,9 @@ def test_what_cannot_be_loaded_is_told_once_with_what_it_said():
     def absent(settings):
         raise OSError("no such\nfile")
 
-    [found] = results(ENCODER_CHECKS, EncoderCase(SETTINGS, build=absent, identify=lambda settings: Toy.agent))
+    [found] = results(
+        ENCODER_CHECKS, EncoderCase(SETTINGS, agent_row, build=absent, identify=lambda settings: Toy.agent)
+    )
     assert (found.check, found.holds, found.sentence) == ("loads", False, "raises OSError: no such file")
 
 
@@ -334,12 +337,12 @@ class WriterWithoutLicense(Writer):
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
 def test_a_captioner_that_breaks_a_promise_is_told_which(kind, checks):
-    assert failing(CAPTIONER_CHECKS, CaptionerCase(kind)) == checks
+    assert failing(CAPTIONER_CHECKS, CaptionerCase(kind, agent_row)) == checks
 
 
 @pytest.mark.parametrize("kind", [OtherWordsInCompany, OrderTells])
 def test_a_captioner_that_looks_at_its_company_fails_wherever_company_differs(kind):
-    assert failing(CAPTIONER_CHECKS, CaptionerCase(kind)) == {
+    assert failing(CAPTIONER_CHECKS, CaptionerCase(kind, agent_row)) == {
         "answers_a_question_by_itself", "answers_or_refuses_odd_pictures", "refuses_what_is_no_picture",
     }  # fmt: skip
 
@@ -369,12 +372,14 @@ class NoChats(Speaker):
 
 
 def test_a_language_model_that_breaks_a_promise_is_told_which():
-    assert failing(LANGUAGE_MODEL_CHECKS, LanguageModelCase(Speaker)) == set()
-    assert failing(LANGUAGE_MODEL_CHECKS, LanguageModelCase(NoLongTexts)) == {"answers_or_refuses_odd_texts"}
-    assert failing(LANGUAGE_MODEL_CHECKS, LanguageModelCase(NoChats)) == {"takes_a_chat_for_a_question"}
-    assert "says_the_same_twice" in failing(LANGUAGE_MODEL_CHECKS, LanguageModelCase(SpeaksOtherwiseEachTime))
+    assert failing(LANGUAGE_MODEL_CHECKS, LanguageModelCase(Speaker, agent_row)) == set()
+    assert failing(LANGUAGE_MODEL_CHECKS, LanguageModelCase(NoLongTexts, agent_row)) == {"answers_or_refuses_odd_texts"}
+    assert failing(LANGUAGE_MODEL_CHECKS, LanguageModelCase(NoChats, agent_row)) == {"takes_a_chat_for_a_question"}
+    assert "says_the_same_twice" in failing(
+        LANGUAGE_MODEL_CHECKS, LanguageModelCase(SpeaksOtherwiseEachTime, agent_row)
+    )
 
 
 def test_what_can_only_be_observed_need_not_repeat_itself():
-    assert failing(LANGUAGE_MODEL_CHECKS, LanguageModelCase(Observed)) == set()
+    assert failing(LANGUAGE_MODEL_CHECKS, LanguageModelCase(Observed, agent_row)) == set()
     assert json.dumps(Observed().decoding)

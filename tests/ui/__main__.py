@@ -9,8 +9,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.ui import browser
 from orchestration.definitions import ROOMS
-from tests.ui.browser import Window, find_chromium, window
+from tests.ui.browser import Window, window
 from tests.ui.server import winnow_ui
 from tests.ui.walk import Walk
 
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--recipe", type=Path, default=REPOSITORY / "recipes" / "demo.yaml")
     parser.add_argument("--out", type=Path, default=REPOSITORY / "docs")
     options = parser.parse_args(arguments)
-    chromium = find_chromium()
+    chromium = browser()
     if chromium is None:
         print("no chromium and no google-chrome on PATH; install one of them", file=sys.stderr)
         return 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,16 +9,10 @@ from pathlib import Path
 
 from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SIZE = {"width": 1600, "height": 1000}
 
 HARMLESS: dict[str, str] = {}
 """Errors that mean nothing: a part of the message, and why it does no harm."""
-
-
-def find_chromium() -> str | None:
-    """The system's Chromium or Chrome, or None."""
-    return next((found for found in map(shutil.which, PROGRAMS) if found), None)
 
 
 @dataclass

@@ -6,15 +6,16 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from bench.ui import browser
 from orchestration.definitions import ROOMS
 from tests.ui import pictures
 
 pytest.importorskip("playwright", reason="the package playwright is missing: pip install -e '.[dev]'")
-from tests.ui.browser import find_chromium, window  # noqa: E402
+from tests.ui.browser import window  # noqa: E402
 from tests.ui.server import winnow_ui  # noqa: E402
 from tests.ui.walk import Plot, Walk  # noqa: E402
 
-CHROMIUM = find_chromium()
+CHROMIUM = browser()
 RUN_SECONDS = 300
 
 pytestmark = [

@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 
+from assets.provenance.agents import agent_row
 from resources.captioner import KINDS, CaptionerSettings, load_captioner
 from resources.conformance import CAPTIONER_CHECKS, CaptionerCase, judge
 from resources.language_model import EndpointSettings, LanguageModelError
@@ -26,7 +27,7 @@ def case(request, captioners):
     if request.param == "endpoint":
         with ScriptedServer(_look) as server:
             settings = EndpointSettings(server.base_url, "scripted", "r1", license="MIT", output_terms="none")
-            yield CaptionerCase(lambda: Endpoint(settings), compare=True)
+            yield CaptionerCase(lambda: Endpoint(settings), agent_row, compare=True)
     else:
         settings = CaptionerSettings(
             str(captioners[request.param]),
@@ -36,7 +37,7 @@ def case(request, captioners):
             max_new_tokens=8,
             threads=1,
         )
-        yield CaptionerCase(lambda: load_captioner("transformers", settings))
+        yield CaptionerCase(lambda: load_captioner("transformers", settings), agent_row)
 
 
 @pytest.mark.parametrize("check", CAPTIONER_CHECKS, ids=lambda check: check.__name__)

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from assets.provenance.agents import agent_row
 from resources.conformance import ENCODER_CHECKS, EncoderCase, judge
 from resources.encoder import EncoderSettings, identify_encoder, lazy_encoder
 from resources.encoder.base import unit_rows
@@ -24,7 +25,7 @@ ENCODERS: dict[str, Callable[[EncoderSettings], EncoderSettings]] = {
 @functools.cache
 def asked(settings: EncoderSettings) -> EncoderCase:
     """One case for all checks: the encoder is loaded, and shown its pictures, by the first that wants it."""
-    return EncoderCase(settings)
+    return EncoderCase(settings, agent_row)
 
 
 @pytest.fixture(params=ENCODERS)

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from assets.provenance.agents import agent_row
 from resources.conformance import LANGUAGE_MODEL_CHECKS, LanguageModelCase, judge
 from resources.language_model import EndpointSettings, LanguageModelAgent
 from resources.language_model.endpoint import Endpoint
@@ -25,12 +26,14 @@ def case(request, tiny):  # noqa: F811
     if request.param == "endpoint":
         with ScriptedServer(_answer) as server:
             settings = EndpointSettings(server.base_url, "scripted", "r1", license="MIT", output_terms="none")
-            yield LanguageModelCase(lambda: Endpoint(settings), compare=True)
+            yield LanguageModelCase(lambda: Endpoint(settings), agent_row, compare=True)
     elif request.param == "scripted":
-        yield LanguageModelCase(lambda: Scripted(by=lambda question: f"a {question.chat[-1][1][:20]} sits"))
+        yield LanguageModelCase(lambda: Scripted(by=lambda question: f"a {question.chat[-1][1][:20]} sits"), agent_row)
     else:
         size = 3 if request.param.endswith("batches") else 1
-        yield LanguageModelCase(lambda: transformers_model(tiny, batch_size=size, license="MIT", output_terms="none"))
+        yield LanguageModelCase(
+            lambda: transformers_model(tiny, batch_size=size, license="MIT", output_terms="none"), agent_row
+        )
 
 
 @pytest.mark.parametrize("check", LANGUAGE_MODEL_CHECKS, ids=lambda check: check.__name__)
@@ -58,8 +61,10 @@ def count():
 def test_an_endpoint_that_never_repeats_itself_is_observed_and_not_held_to_repeat(count):
     with ScriptedServer(lambda request, attempt: Reply(text=f"cat {next(count)}", echo=request.id)) as server:
         settings = EndpointSettings(server.base_url, "scripted", "r1", license="MIT", output_terms="none")
-        observed = LanguageModelCase(lambda: Endpoint(settings))
+        observed = LanguageModelCase(lambda: Endpoint(settings), agent_row)
         found = {check.__name__: judge(check, observed) for check in LANGUAGE_MODEL_CHECKS}
         assert {name for name, result in found.items() if not result.holds} == set()
         assert "recorded and not compared" in found["says_the_same_twice"].sentence
-        assert not judge(LANGUAGE_MODEL_CHECKS[7], LanguageModelCase(lambda: Endpoint(settings), compare=True)).holds
+        assert not judge(
+            LANGUAGE_MODEL_CHECKS[7], LanguageModelCase(lambda: Endpoint(settings), agent_row, compare=True)
+        ).holds
