@@ -80,9 +80,11 @@ class Walk:
         found.wait_for(timeout=LOAD_MS)
         return found.inner_text()
 
-    def open_asset(self, name: str) -> str:
-        """Open an asset's page and wait for its description, its metadata and its lineage; what it says."""
+    def open_asset(self, name: str, *parts: str) -> str:
+        """Open an asset's page and wait for its description, its metadata, its lineage and texts with `parts`; what it says."""
         self.page.goto(f"{self.address}/assets/{name}")
+        for part in parts:
+            self.page.get_by_text(part).first.wait_for(timeout=LOAD_MS)
         for text in ("fingerprint", "Source code", "View in graph"):
             self.page.get_by_text(text, exact=True).first.wait_for(timeout=LOAD_MS)
         return self.page.inner_text("body")
