@@ -13,8 +13,8 @@ from typing import Any
 import pyarrow as pa
 
 from orchestration.manifest import BuildError, Manifest, read_manifest
-from orchestration.publishing import compare, releases
-from resources.lake import Lake
+from orchestration.publishing import compare, database_file, releases
+from resources.lake import Lake, local_path
 
 
 def ready_made() -> list[tuple[str, str, list[str]]]:
@@ -189,7 +189,8 @@ def connect(home: str) -> Any:
     """A read-only connection to the home's database; a reader never blocks a build."""
     import duckdb
 
-    path = Lake(home).home / "provenance.duckdb"
-    if not path.exists():
+    lake = Lake(home)
+    path = database_file(lake)
+    if not lake.exists(path):
         raise BuildError(f"{path}: no such database; run `winnow build` first, or set WINNOW_HOME")
-    return duckdb.connect(str(path), read_only=True)
+    return duckdb.connect(str(local_path(path)), read_only=True)

@@ -19,6 +19,7 @@ from orchestration import ledger, progress
 from orchestration.manifest import BuildError, Manifest, read_manifest
 from orchestration.partitions import announce
 from orchestration.plan import Build, Outcome
+from orchestration.publishing import database_file
 from orchestration.recipe import load_recipe
 from orchestration.stages import STEPS
 
@@ -172,7 +173,7 @@ def print_funnel(build: Build, console: Console) -> None:
     releases = [row for row in ledger.rows(build.lake, "release") if row["build_id"] == build.build_id]
     if releases:
         console.print(f"release:  {build.lake.home / 'releases' / releases[-1]['release_id']}", soft_wrap=True)
-    console.print(f"database: {build.lake.home / 'provenance.duckdb'}  (winnow sql, winnow explain)", soft_wrap=True)
+    console.print(f"database: {database_file(build.lake)}  (winnow sql, winnow explain)", soft_wrap=True)
 
 
 def print_funnel_so_far(build: Build, console: Console) -> None:

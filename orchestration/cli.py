@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -63,6 +62,7 @@ def main() -> None:
     winnow diff BUILD BUILD             what changed between two builds, and why
     winnow takedown KIND VALUE          take out an address, a host, an image …: patch, proof, tombstone
     winnow tune RECIPE                  how fast its encoders are here, and with which batch size and threads
+    winnow estimate RECIPE              what all of it would take, from a few shards: time, storage, money
     winnow check encoder RECIPE         whether a model, a filter or an export does what builds rely on
 
     The data lies under WINNOW_HOME (default: .winnow in the current folder).
@@ -307,6 +307,44 @@ def _tell(section: str, text: str) -> None:
 
 
 @main.command()
+@click.argument("recipe", required=False)
+@click.option("--shards", default=2, show_default=True, type=click.IntRange(1), help="Shards to build as a sample.")
+@click.option("--pairs", type=click.FloatRange(1), help="Candidate pairs to extrapolate to, e.g. 1e9.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Workers that share the shards.")
+@click.option("--cpu-price", default=0.05, show_default=True, type=click.FloatRange(0), help="Of a core-hour.")
+@click.option("--gpu-price", default=2.5, show_default=True, type=click.FloatRange(0), help="Of a GPU-hour.")
+@click.option("--storage-price", default=0.023, show_default=True, type=click.FloatRange(0), help="Of a GB and month.")
+@_home_option
+def estimate(
+    recipe: str | None,
+    shards: int,
+    pairs: float | None,
+    workers: int,
+    cpu_price: float,
+    gpu_price: float,
+    storage_price: float,
+    home: str,
+) -> None:
+    """Say what all shards of RECIPE, or so many pairs like theirs, would take: time, storage and money.
+
+    A complete build in the home is read from its ledger. Otherwise some shards, evenly spaced, are built in a temporary
+    home, which goes again; the home itself is not touched. Every step's law of growth, and what the figures cannot tell, is
+    printed with them.
+    """
+    from orchestration import estimating
+    from orchestration.recipe import load_recipe
+
+    os.environ.setdefault("TQDM_DISABLE", "1")  # libraries would write their own progress bars between ours
+    sample, known = estimating.estimate(load_recipe(recipe), home, shards, partial(_tell, "estimate"))
+    prices = estimating.Prices(cpu_price, gpu_price, storage_price)
+    tables, lines = estimating.report(sample, known, pairs, workers, prices)
+    for columns, rows in tables:
+        _print_table(columns, rows)
+    for line in lines:
+        click.echo(line)
+
+
+@main.command()
 @click.argument("older")
 @click.argument("newer")
 @click.option("--csv", "as_csv", is_flag=True, help="Print every changed sample as CSV instead of the summary.")
@@ -528,6 +566,7 @@ def gc(yes: bool, keep: int, withdrawn: bool, home: str) -> None:
 
 def _prepare(recipe: str | None, home: str) -> None:
     """Set WINNOW_RECIPE, WINNOW_HOME and DAGSTER_HOME; check the recipe and the home before anything is loaded."""
+    from orchestration.instance import write_instance
     from orchestration.recipe import load_recipe
     from resources.lake import Lake
 
@@ -539,8 +578,7 @@ def _prepare(recipe: str | None, home: str) -> None:
     os.environ["WINNOW_HOME"] = str(Path(home).resolve()) if local else home
     Lake(os.environ["WINNOW_HOME"]).prepare()
     dagster_home = Path(os.environ["WINNOW_HOME"] if local else Path.home() / ".winnow") / "dagster"
-    dagster_home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(REPOSITORY / "dagster.yaml", dagster_home / "dagster.yaml")
+    write_instance(dagster_home)
     os.environ["DAGSTER_HOME"] = str(dagster_home)
 
 

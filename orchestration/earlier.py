@@ -35,6 +35,6 @@ def earlier_file(build: Build, name: str, key: str, table: str) -> dict[str, str
         known = ", ".join(dict.fromkeys(f"{row['name']} ({row['build_id']})" for row in rows)) or "none yet"
         raise RecipeError(f"{build.recipe.path}: {key} is {name}, but there is no such build; builds there: {known}")
     files = [file for file in read_manifest(lake, ids[-1]).document["files"] if file["table"] == table]
-    if len(files) != 1 or not (lake.home / files[0]["uri"]).exists():
+    if len(files) != 1 or not lake.exists(lake.home / files[0]["uri"]):
         raise RecipeError(f"{build.recipe.path}: {key} is {name}, but that build's table {table} is gone; name another")
     return {"uri": files[0]["uri"], "sha256": files[0]["sha256"]}

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from upath import UPath
 
 from orchestration import ledger
 from orchestration.manifest import find_manifest, named_files
-from orchestration.publishing import releases, standing
+from orchestration.publishing import DATABASES, database_file, releases, standing
 from resources.lake import Lake
+from resources.objects import entries
 
 RECENT = 24 * 3600
 """Seconds: what was touched later may belong to a build that runs now, or to one that was killed and goes on."""
@@ -47,7 +46,7 @@ def collect(home: str, keep: int, delete: bool, withdrawn: bool = False, recent:
     lines = [f"{verb} {lake.uri(item.path)}  ({item.what})" for item in found]
     if delete:
         for item in found:
-            _delete(item.path)
+            lake.remove(item.path)
     size = sum(item.bytes for item in found)
     done = "deleted" if delete else "to delete with --yes"
     return [*lines, f"{len(found)} files, {size / 1e6:.1f} MB {done}; builds kept: {', '.join(kept) or 'none'}"]
@@ -64,23 +63,27 @@ def garbage(lake: Lake, kept: Sequence[str], withdrawn: bool, recent: int) -> It
     """What no kept build needs."""
     manifests = [manifest for build in kept if (manifest := find_manifest(lake, build)) is not None]
     named = {uri for manifest in manifests for uri in named_files(manifest)}
-    for path in _files(lake.home / "lake"):
-        if not path.name.startswith(".") and lake.uri(path) not in named:
-            yield Garbage(path, "no kept build needs it", path.stat().st_size)
+    for file in lake.tree(lake.home / "lake"):
+        if not file.path.name.startswith(".") and lake.uri(file.path) not in named:
+            yield Garbage(file.path, "no kept build needs it", file.bytes)
     starts = {start["uri"] for manifest in manifests for start in manifest.document.get("starts", ())}
-    for folder in _entries(lake.home / "builds"):
+    for folder in lake.entries(lake.home / "builds"):
         if folder.name not in kept and not _is_started_from(lake, folder.name, starts):
-            yield Garbage(folder, "manifest of a build that is not kept", _size(folder))
-    for folder in _entries(lake.home / "scratch"):
+            yield Garbage(folder, "manifest of a build that is not kept", _size(lake, folder))
+    for folder in lake.entries(lake.scratch):
         if _age(folder) >= recent:
-            yield Garbage(folder, "work of a killed run", _size(folder))
+            yield Garbage(folder, "work of a killed run", _size(lake, folder))
     gone = {row["release_id"] for row in releases(lake) if row["withdrawn_at"] is not None}
-    for folder in _entries(lake.home / "releases"):
+    for folder in lake.entries(lake.home / "releases"):
         if withdrawn and folder.name in gone:
-            yield Garbage(folder, "release that was withdrawn", _size(folder))
-    for path in _leftovers(lake.home):
+            yield Garbage(folder, "release that was withdrawn", _size(lake, folder))
+    current = database_file(lake)
+    for file in lake.tree(lake.home / DATABASES):
+        if file.path != current and time.time() - file.time >= recent:
+            yield Garbage(file.path, "database that another took the place of", file.bytes)
+    for path in _leftovers(lake.home) if lake.on_disk else ():
         if _age(path) >= recent:
-            yield Garbage(path, "left by a killed run", _size(path))
+            yield Garbage(path, "left by a killed run", _size(lake, path))
 
 
 def _is_started_from(lake: Lake, build: str, starts: set[str]) -> bool:
@@ -91,31 +94,16 @@ def _is_started_from(lake: Lake, build: str, starts: set[str]) -> bool:
 
 def _leftovers(folder: UPath) -> Iterator[UPath]:
     """Hidden names of what was being written, anywhere but in Dagster's own folder."""
-    for path in _entries(folder):
+    for path in entries(folder):
         if path.name.startswith((".duckdb-", ".probe-")) or (path.name.startswith(".") and ".partial" in path.name):
             yield path
         elif path.is_dir() and path.name != "dagster":
             yield from _leftovers(path)
 
 
-def _entries(folder: UPath) -> list[UPath]:
-    return sorted(folder.iterdir(), key=lambda path: path.name) if folder.exists() else []
-
-
-def _files(folder: UPath) -> list[UPath]:
-    return sorted((path for path in folder.rglob("*") if path.is_file()), key=str) if folder.exists() else []
-
-
 def _age(path: UPath) -> float:
     return time.time() - float(path.stat().st_mtime)
 
 
-def _size(path: UPath) -> int:
-    return sum(file.stat().st_size for file in _files(path)) if path.is_dir() else int(path.stat().st_size)
-
-
-def _delete(path: UPath) -> None:
-    if path.is_dir():
-        shutil.rmtree(Path(str(path)))
-    else:
-        path.unlink()
+def _size(lake: Lake, path: UPath) -> int:
+    return sum(file.bytes for file in lake.tree(path)) or (lake.size(path) if path.is_file() else 0)

@@ -30,6 +30,7 @@ def record_runs(build: Build, step: Step, outcomes: Sequence[Outcome], run_id: s
             "status": "ok",
             "reused": outcome.reused,
             "because": outcome.because,
+            **outcome.cost.as_dict(),
             "parts": parts_of(build, step, outcome.shard),
             "files": [file.as_dict() for file in outcome.files],
         }
@@ -62,9 +63,7 @@ class Before:
     """What runs before this one made a step's files from, by partition."""
 
     def __init__(self, lake: Lake, step: Step) -> None:
-        folder = lake.home / "ledger" / "run"
-        found = folder.glob(f"*-{step.name}.json") if folder.exists() else ()
-        self._left = sorted(found, key=lambda path: path.name)
+        self._left = lake.files(lake.home / "ledger" / "run", f"*-{step.name}.json")
         self._lake = lake
         self._known: dict[str | None, dict[str, Any]] = {}
 
@@ -124,21 +123,18 @@ def record_calls(lake: Lake, found: Sequence[dict[str, Any]]) -> None:
     )
     name = sha256_of([[row["key"].hex(), row["started_at"].isoformat()] for row in calls.to_pylist()])
     path = lake.home / "ledger" / "model_call" / f"{name[:32]}.parquet"
-    if not path.exists():
+    if not lake.exists(path):
         lake.write_table(path, calls)
 
 
 def call_files(lake: Lake) -> list[UPath]:
     """Files of table `model_call`."""
-    folder = lake.home / "ledger" / "model_call"
-    return sorted(folder.glob("*.parquet"), key=lambda path: path.name) if folder.exists() else []
+    return lake.files(lake.home / "ledger" / "model_call", "*.parquet")
 
 
 def rows(lake: Lake, kind: str) -> list[dict[str, Any]]:
     """All rows of one kind, oldest document first."""
-    folder = lake.home / "ledger" / kind
-    paths = sorted(folder.glob("*.json"), key=lambda path: path.name) if folder.exists() else []
-    return [row for path in paths for row in lake.read_document(path)]
+    return [row for path in lake.files(lake.home / "ledger" / kind, "*.json") for row in lake.read_document(path)]
 
 
 def known_files(lake: Lake) -> dict[str, dict[str, Any]]:

@@ -46,7 +46,7 @@ def write_manifest(build: Build, run_id: str) -> Manifest:
     known = ledger.known_files(build.lake)
     files = []
     for step, shard, name, path in build.files():
-        if not path.exists():
+        if not build.lake.exists(path):
             raise BuildError(
                 f"asset {step.name} is not complete ({build.lake.uri(path)} is missing); materialize it first"
             )
@@ -82,7 +82,7 @@ def write_manifest(build: Build, run_id: str) -> Manifest:
 def store_manifest(lake: Lake, manifest: Manifest) -> None:
     """Write a manifest under its build's name, unless it is there."""
     path = lake.home / "builds" / manifest.build_id / "manifest.json"
-    if not path.exists() or sha256_of(lake.read_document(path)) != manifest.sha256:
+    if not lake.exists(path) or sha256_of(lake.read_document(path)) != manifest.sha256:
         lake.write_document(path, manifest.document)
 
 
@@ -105,7 +105,7 @@ def read_manifest(lake: Lake, build_id: str) -> Manifest:
 def find_manifest(lake: Lake, build_id: str) -> Manifest | None:
     """The manifest of a build by its whole id; None where it is gone."""
     path = lake.home / "builds" / build_id / "manifest.json"
-    if not path.exists():
+    if not lake.exists(path):
         return None
     document = lake.read_document(path)
     return Manifest(build_id, sha256_of(document), document)
@@ -146,12 +146,12 @@ def _folder_files(build: Build, step: Step, known: dict[str, dict[str, Any]]) ->
     folder = step.folder(build) if step.folder else None
     if folder is None:
         return []
-    if not folder.exists():
+    if not build.lake.folder_exists(folder):
         raise BuildError(
             f"asset {step.name} is not complete ({build.lake.uri(folder)} is missing); materialize it first"
         )
     entry = {"table": step.name, "asset": step.name, "shard": None, "fingerprint": build.fingerprint(step, None)}
-    paths = sorted((path for path in folder.rglob("*") if path.is_file()), key=str)
+    paths = [found.path for found in build.lake.tree(folder)]
     return [{**entry, **_stored(build.lake, path, known).as_dict(), "rows": None} for path in paths]
 
 
@@ -159,7 +159,7 @@ def _stored(lake: Lake, path: UPath, known: dict[str, dict[str, Any]]) -> Stored
     """A file's hash and size: from the ledger if its size still agrees, else from its bytes."""
     uri = lake.uri(path)
     row = known.get(uri)
-    if row and row["bytes"] == path.stat().st_size:
+    if row and row["bytes"] == lake.size(path):
         return StoredFile(uri, row["sha256"], row["rows"], row["bytes"])
     return lake.describe(path, lake.rows_of(path) if path.suffix == ".parquet" else None)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
-import pyarrow.parquet as pq
 from upath import UPath
 
 from assets.captions.answers import (
@@ -133,6 +132,6 @@ def _settled(work: Work, attempts: int) -> bool:
     if not work.build.done(work.step, work.shard):
         return False
     made = attempts_made(work.segments(work.step.name))
-    with work.build.path(work.step, work.shard, "completion").open("rb") as stream:
-        rows = pq.read_table(stream, columns=["key", "finish_reason"]).to_pylist()
+    path = work.build.path(work.step, work.shard, "completion")
+    rows = work.build.lake.read_table([path], ["key", "finish_reason"]).to_pylist()
     return all(given_up(Completion("", row["finish_reason"], 0), made.get(row["key"], 0), attempts) for row in rows)

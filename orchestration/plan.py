@@ -25,12 +25,13 @@ import pyarrow as pa
 from upath import UPath
 
 from assets.provenance.tables import TABLES, conform
+from orchestration.cost import Cost, metered
 from orchestration.recipe import Recipe
 from orchestration.registry import Shard, Snapshot, forget
 from resources.batches import ahead
 from resources.lake import Lake, StoredFile, hash_file, local_path, sha256_of
 
-PLUMBING = {"assets.provenance.tables", "resources.lake"}
+PLUMBING = {"assets.provenance.tables", "resources.lake", "resources.objects"}
 """Modules whose meaning enters a fingerprint otherwise (schemas) or not at all (how files are written)."""
 
 
@@ -211,6 +212,7 @@ class Outcome:
     ended_at: datetime
     notes: Mapping[str, float | str] = field(default_factory=dict)
     because: str | None = None
+    cost: Cost = Cost()
 
     @property
     def partition(self) -> str | None:
@@ -218,15 +220,36 @@ class Outcome:
         return self.shard.partition if self.shard else None
 
 
+@dataclass(frozen=True)
+class Handed:
+    """What goes to another machine with a shard.
+
+    Attributes:
+        fingerprints: of the shard's steps, and of steps over all shards.
+        segments: what was observed for the shard, by step, as uris.
+        observing: steps that observe.
+    """
+
+    fingerprints: Mapping[tuple[str, int | None], str]
+    segments: Mapping[str, Sequence[str]]
+    observing: tuple[str, ...]
+
+
 @dataclass
 class Build:
-    """A recipe, the shards it reads and the lake it writes to."""
+    """A recipe, the shards it reads and the lake it writes to.
+
+    Attributes:
+        away: crawl files are read from their staged copies: this is another machine than the recipe's.
+    """
 
     recipe: Recipe
     lake: Lake
     snapshot: Snapshot
     steps: Mapping[str, Step]
+    away: bool = False
     _fingerprints: dict[tuple[str, int | None], str] = field(default_factory=dict)
+    _contents: dict[tuple[str, int | None], str] = field(default_factory=dict)
     _configs: dict[str, Any] = field(default_factory=dict)
     _segments: dict[tuple[str, int], list[UPath]] = field(default_factory=dict)
 
@@ -285,9 +308,7 @@ class Build:
             return []
         key = (step.name, shard.shard_id)
         if key not in self._segments:
-            folder = self.segment_folder(step, shard)
-            found = folder.glob("*.parquet") if folder.exists() else ()
-            self._segments[key] = sorted(found, key=lambda path: path.name)
+            self._segments[key] = self.lake.files(self.segment_folder(step, shard), "*.parquet")
         return self._segments[key]
 
     def segment_folder(self, step: Step, shard: Shard) -> UPath:
@@ -300,7 +321,37 @@ class Build:
         if step.observe is not None and step.observes(self.config(step)) is not None:
             step.observe([Work(self, step, shard, {}) for shard in shards])
             self._segments.clear()
-            self._fingerprints.clear()
+            self._forget_fingerprints()
+
+    def hand_over(self, step: Step, shard: Shard) -> Handed:
+        """What a build of this one shard on another machine has to know, besides recipe and home, to run a step for it."""
+        self.fingerprint(step, shard)
+        shards = (None, shard.shard_id)
+        segments = {
+            name: [self.lake.uri(path) for path in self.segments(one, shard)] for name, one in self.steps.items()
+        }
+        return Handed(
+            {key: value for key, value in self._fingerprints.items() if key[1] in shards},
+            {name: found for name, found in segments.items() if found},
+            tuple(name for name, one in self.steps.items() if one.observe is not None),
+        )
+
+    def configs(self) -> dict[str, Any]:
+        """Every step's section of the recipe, resolved."""
+        return {name: self.config(step) for name, step in self.steps.items()}
+
+    def take_up(self, configs: Mapping[str, Any], handed: Handed) -> None:
+        """Know what another machine read of the recipe's files, and handed over."""
+        self._configs.update(configs)
+        self._fingerprints.update(handed.fingerprints)
+        for shard in self.snapshot.shards:
+            for name in handed.observing:
+                paths = [self.lake.home / uri for uri in handed.segments.get(name, ())]
+                self._segments[name, shard.shard_id] = paths
+
+    def _forget_fingerprints(self) -> None:
+        self._fingerprints.clear()
+        self._contents.clear()
 
     def _what_is_read(self, step: Step, shard: Shard | None) -> Any:
         """The crawl files that a step stands for: its shard, or the whole snapshot."""
@@ -314,10 +365,13 @@ class Build:
 
     def _content(self, step: Step, shard: Shard | None) -> str:
         """Hash of the tables that readers of a step know it by; until they are made nobody knows what follows."""
-        paths = [self.path(step, shard, name) for name in step.by_content]
-        if not all(path.exists() for path in paths):
-            return f"to be made: {self.fingerprint(step, shard)}"
-        return sha256_of([_hash_once(path) for path in paths])
+        key = (step.name, shard.shard_id if shard else None)
+        if key not in self._contents:
+            paths = [self.path(step, shard, name) for name in step.by_content]
+            made = all(self.lake.exists(path) for path in paths)
+            hashes = [_hash_once(self.lake.local(path)) for path in paths] if made else []
+            self._contents[key] = sha256_of(hashes) if made else f"to be made: {self.fingerprint(step, shard)}"
+        return self._contents[key]
 
     def _all(self, step: Step) -> list[Shard | None]:
         return list(self.snapshot.shards) if step.per_shard else [None]
@@ -338,8 +392,8 @@ class Build:
 
     def done(self, step: Step, shard: Shard | None) -> bool:
         """True where every file is there; files appear by rename, so they are whole."""
-        folder = [step.folder(self)] if step.folder else []
-        return all(path.exists() for path in (*folder, *self.outputs(step, shard)))
+        published = step.folder is None or self.lake.folder_exists(step.folder(self))
+        return published and all(self.lake.exists(path) for path in self.outputs(step, shard))
 
     def paths(self, name: str, table: str | None = None, shard: Shard | None = None) -> list[UPath]:
         """Files of a step's table: of one shard, or of all shards in order."""
@@ -353,7 +407,12 @@ class Build:
         return self.lake.read_table(self.paths(name, table, shard), columns)
 
     def run(self, step: Step, shard: Shard | None) -> Outcome:
-        """Make the step's files for that shard, unless they are there."""
+        """Make the step's files for that shard, unless they are there; say what it cost."""
+        with metered(self.lake.traffic) as cost:
+            outcome = self._made(step, shard)
+        return replace(outcome, cost=cost[0])
+
+    def _made(self, step: Step, shard: Shard | None) -> Outcome:
         started = datetime.now(UTC)
         fingerprint = self.fingerprint(step, shard)
         if self.done(step, shard):
@@ -361,7 +420,10 @@ class Build:
             return Outcome(step.name, shard, fingerprint, True, rows, (), started, datetime.now(UTC))
         files: list[StoredFile] = []
         with ExitStack() as stack:
-            blobs = {name: stack.enter_context(self.lake.new_file(self.path(step, shard, name))) for name in step.blobs}
+            blobs = {
+                name: stack.enter_context(self.lake.new_file(self.path(step, shard, name), once=True))
+                for name in step.blobs
+            }
             work = Work(self, step, shard, blobs)
             with self.lake.room(work.scratch_folder):
                 tables = {name: _conformed(name, table) for name, table in step.compute(work).items()}
@@ -374,7 +436,7 @@ class Build:
         work.forget_scratch()
         if step.by_content:
             # What follows is known only now.
-            self._fingerprints.clear()
+            self._forget_fingerprints()
         rows = {name: stored.rows or 0 for name, stored in zip(step.tables, files[len(step.blobs) :], strict=True)}
         return Outcome(step.name, shard, fingerprint, False, rows, tuple(files), started, datetime.now(UTC), work.notes)
 
@@ -475,7 +537,7 @@ class Work:
         """Where `scratch` lies, whether or not it is there."""
         label = self.shard.label if self.shard else "all"
         fingerprint = self.build.fingerprint(self.step, self.shard)
-        return self.build.lake.home / "scratch" / f"{self.step.name}-{label}-{fingerprint}"
+        return self.build.lake.scratch / f"{self.step.name}-{label}-{fingerprint}"
 
     def paths(self, name: str, table: str | None = None) -> list[UPath]:
         """Files of an input's table or blob."""
@@ -488,8 +550,7 @@ class Work:
 
     def earlier(self, table: str) -> list[UPath]:
         """Files of a table that any build left in the lake: where content keys are looked up."""
-        folder = self.build.lake.home / "lake" / table
-        return sorted(folder.glob("*.parquet"), key=lambda path: path.name) if folder.exists() else []
+        return self.build.lake.files(self.build.lake.home / "lake" / table, "*.parquet")
 
     def crawl_file(self) -> UPath:
         """The shard's crawl file; raises CrawlFileError where it is gone or its bytes are not the registered ones."""
@@ -510,25 +571,35 @@ class Work:
         return self.build.segments(self.build.steps[name], self.shard)
 
     def _unchanged(self, uri: str, sha256: str) -> UPath:
-        path = self.build.recipe.locate(uri)
-        if not path.exists():
+        lake = self.build.lake
+        place = self.build.recipe.locate(uri)
+        if self.build.away and place.protocol in ("", "file"):
+            place = staged(lake, uri, sha256)
+        if not lake.exists(place):
             raise CrawlFileError(
                 f"{uri}: the crawl file is gone; put it back, or take it out of crawl.sources and run again"
             )
+        path = local_path(place)
         if _hash_once(path) != sha256:
-            forget(self.build.recipe, self.build.lake)
+            forget(self.build.recipe, lake)
             raise CrawlFileError(f"{uri}: its bytes changed after it was registered; run the build again")
-        return path
+        lake.traffic.read += path.stat().st_size
+        return UPath(path)
 
     def _declared(self, name: str) -> None:
         if name not in self.step.inputs(self.config):
             raise ValueError(f"step {self.step.name} reads {name}, but does not declare it")
 
 
+def staged(lake: Lake, uri: str, sha256: str) -> UPath:
+    """Where a copy of a crawl file lies in the home for machines that cannot reach the file itself."""
+    return lake.home / "staged" / sha256 / uri.rpartition("/")[2]
+
+
 _hashed: dict[tuple[str, int, float], str] = {}
 
 
-def _hash_once(path: UPath) -> str:
+def _hash_once(path: Path) -> str:
     """Hash of a file's bytes; a list of many shards is not read again for each of them while it stays as it is."""
     stat = path.stat()
     key = (str(path), stat.st_size, stat.st_mtime)

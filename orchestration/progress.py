@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from orchestration.plan import Outcome
-
-Item = TypeVar("Item")
 
 
 class Listener(Protocol):
@@ -38,11 +36,10 @@ def listening(listener: Listener) -> Iterator[None]:
         _listeners.remove(listener)
 
 
-def track(items: Sequence[Item], group: str, name: str) -> Iterator[Item]:
-    """The items one by one, having said how many there are."""
+def begin(group: str, name: str, total: int) -> None:
+    """Say that a step begins, for so many shards."""
     for listener in _listeners:
-        listener.start(group, name, len(items))
-    yield from items
+        listener.start(group, name, total)
 
 
 def say(name: str, text: str) -> None:

@@ -6,7 +6,9 @@ A manifest and the ledger are all that is needed, so a build, a takedown and a l
 from __future__ import annotations
 
 import json
+import uuid
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -16,17 +18,61 @@ from assets.provenance.database import build_database
 from assets.provenance.diff import TABLES_COMPARED, diff
 from assets.provenance.tables import TABLES, conform
 from orchestration import ledger, takedowns
-from orchestration.manifest import Manifest, find_manifest
-from resources.lake import Lake, local_path, sha256_of
+from orchestration.manifest import BuildError, Manifest, find_manifest
+from resources.lake import Lake, PointerMovedError, local_path, sha256_of
 
 HISTORY = {"release_history", "release_change", "model_call", "takedown_hit"}
 """Tables that are files of the home and not of one build."""
 
 
+DATABASES = "provenance"
+"""Folder of databases in an object store; the pointer `provenance.json` says which one counts."""
+
+ATTEMPTS = 3
+"""Times that a database is built, where another process publishes one meanwhile."""
+
+
 def publish_database(lake: Lake, manifest: Manifest) -> UPath:
-    """Build the database of a manifest and put it in the place of the one before; readers keep what they opened."""
-    target = lake.home / "provenance.duckdb"
+    """Build the database of a manifest and put it in the place of the one before; readers keep what they opened.
+
+    On a disk it takes its place by rename. In an object store it is written under a name of its own, and a pointer is moved
+    to it, which fails where another process moved it since this one read the ledger: then the ledger is read again.
+    """
+    if lake.on_disk:
+        with lake.new_file(target := lake.home / "provenance.duckdb") as partial:
+            _build(lake, manifest, local_path(partial))
+        return target
+    for left in reversed(range(ATTEMPTS)):
+        try:
+            with lake.new_pointer(lake.home / "provenance.json") as pointer:
+                target = lake.home / DATABASES / f"{manifest.build_id}-{uuid.uuid4().hex[:12]}.duckdb"
+                with lake.new_file(target, once=True) as partial:
+                    _build(lake, manifest, local_path(partial))
+                now = datetime.now(UTC).isoformat()
+                pointer.document = {"file": lake.uri(target), "build_id": manifest.build_id, "published_at": now}
+            return target
+        except PointerMovedError:
+            if not left:
+                raise
+    raise AssertionError("unreachable")
+
+
+def database_file(lake: Lake) -> UPath:
+    """Where the database lies that counts, whether or not there is one."""
+    if lake.on_disk:
+        return lake.home / "provenance.duckdb"
+    pointer = lake.home / "provenance.json"
+    return lake.home / lake.read_document(pointer)["file"] if lake.exists(pointer) else pointer
+
+
+def _build(lake: Lake, manifest: Manifest, target: Path) -> None:
     recipe = json.loads(build_row(lake, manifest.build_id).get("recipe") or "{}")
+    tables = recipe.get("provenance", {}).get("database", "tables") == "tables"
+    if not tables and not lake.on_disk:
+        raise BuildError(
+            "provenance.database is views, but views of a home in an object store would name copies of this machine; write"
+            " tables, or take it out"
+        )
     files = {
         name: [local_path(path) for path in manifest.files(lake, name)]
         for name, table in TABLES.items()
@@ -38,15 +84,13 @@ def publish_database(lake: Lake, manifest: Manifest) -> UPath:
         "release_change": [local_path(path) for path in change_files(lake)],
         "takedown_hit": [local_path(path) for path in takedowns.hit_files(lake)],
     }
-    with lake.new_file(target) as partial:
-        build_database(
-            local_path(partial),
-            files,
-            {name: ledger.table(name, rows) for name, rows in _ledger(lake, manifest).items()},
-            materialize=recipe.get("provenance", {}).get("database", "tables") == "tables",
-            inputs={name: step["reads"] for name, step in manifest.document.get("steps", {}).items()},
-        )
-    return target
+    build_database(
+        target,
+        files,
+        {name: ledger.table(name, rows) for name, rows in _ledger(lake, manifest).items()},
+        materialize=tables,
+        inputs={name: step["reads"] for name, step in manifest.document.get("steps", {}).items()},
+    )
 
 
 def build_row(lake: Lake, build_id: str) -> dict[str, Any]:
@@ -56,14 +100,13 @@ def build_row(lake: Lake, build_id: str) -> dict[str, Any]:
 
 def change_files(lake: Lake) -> list[UPath]:
     """Files of table `release_change`: what differs between two builds, for every pair that was compared."""
-    folder = lake.home / "changes"
-    return sorted(folder.glob("*.parquet"), key=lambda path: path.name) if folder.exists() else []
+    return lake.files(lake.home / "changes", "*.parquet")
 
 
 def compare(lake: Lake, older: Manifest, newer: Manifest) -> pa.Table:
     """Rows of table `release_change`: what differs between two builds; kept for the database, since builds never change."""
     path = lake.home / "changes" / f"{older.build_id}-{newer.build_id}.parquet"
-    if path.exists():
+    if lake.exists(path):
         return lake.read_table([path])
     before, after = (
         {table: [local_path(file) for file in m.files(lake, table)] for table in TABLES_COMPARED}
@@ -134,7 +177,7 @@ def member_files(lake: Lake, release_id: str) -> list[UPath]:
     """Files of table `release_member` of a release; none where its build or they are gone."""
     build = next((row["build_id"] for row in releases(lake) if row["release_id"] == release_id), None)
     manifest = find_manifest(lake, build) if build else None
-    return [path for path in manifest.files(lake, "release_member") if path.exists()] if manifest else []
+    return [path for path in manifest.files(lake, "release_member") if lake.exists(path)] if manifest else []
 
 
 def _other_releases(lake: Lake, manifest: Manifest) -> list[UPath]:

@@ -129,12 +129,13 @@ def register(recipe: Recipe, lake: Lake) -> Snapshot:
     after = _number(found, before)
     if before is None or after != before:
         folder = _folder(recipe, lake)
-        number = len(list(folder.glob("*.json"))) + 1 if folder.exists() else 1
+        number = len(lake.files(folder, "*.json")) + 1
         document = {
             "shards": [asdict(shard) for shard in after.shards],
             "retired": [asdict(shard) for shard in after.retired],
         }
-        lake.write_document(folder / f"{number:06d}-{after.sha256[:16]}.json", document)
+        if not lake.create_document(folder / f"{number:06d}.json", document):
+            raise RecipeError(f"{recipe.path}: another process registered crawl files at the same moment; run again")
     seen.save()
     return after
 
@@ -142,7 +143,7 @@ def register(recipe: Recipe, lake: Lake) -> Snapshot:
 def latest(recipe: Recipe, lake: Lake) -> Snapshot | None:
     """The newest snapshot of the recipe's source sets; None before the first registration."""
     folder = _folder(recipe, lake)
-    names = sorted(folder.glob("*.json"), key=lambda path: path.name) if folder.exists() else []
+    names = lake.files(folder, "*.json")
     if not names:
         return None
     document: dict[str, Any] = lake.read_document(names[-1])

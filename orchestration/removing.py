@@ -324,7 +324,7 @@ def _subtract(
     stored = {}
     for table, rows in tables.items():
         path = lake.path(table, "all", fingerprint)
-        stored[table] = lake.describe(path, lake.rows_of(path)) if path.exists() else lake.write_table(path, rows)
+        stored[table] = lake.describe(path, lake.rows_of(path)) if lake.exists(path) else lake.write_table(path, rows)
     made = _derive(lake, manifest, new, fingerprint, stored)
     _prove(lake, takedown_id, made, name)
     store_manifest(lake, made)
@@ -400,7 +400,7 @@ def _derive(lake: Lake, manifest: Manifest, folder: Any, fingerprint: str, store
         if _is_release_decision(file) or file["table"] == "release_member":
             file = {**entry, "table": file["table"], **stored[file["table"]].as_dict()}
         files.append(file)
-    for path in sorted(folder.iterdir(), key=lambda path: path.name):
+    for path in lake.entries(folder):
         found = known.get(path.name)
         described = StoredFile(lake.uri(path), found["sha256"], None, found["bytes"]) if found else lake.describe(path)
         files.append({**entry, "table": "release", **described.as_dict()})
@@ -476,7 +476,7 @@ def _withdraw_earlier(lake: Lake, takedown_id: str, hits: pa.Table) -> None:
         manifest = find_manifest(lake, row["build_id"])
         if row["withdrawn_at"] is not None or row["release_id"] in newest or manifest is None:
             continue
-        paths = [path for path in manifest.files(lake, "release_member") if path.exists()]
+        paths = [path for path in manifest.files(lake, "release_member") if lake.exists(path)]
         members = lake.read_table(paths, ["sample_id"])["sample_id"] if paths else pa.array([], pa.uint64())
         if pc.any(pc.is_in(members, hits["sample_id"].combine_chunks())).as_py():
             _withdraw(lake, takedown_id, row["release_id"])

@@ -22,7 +22,7 @@ class Seen:
     def __init__(self, lake: Lake, document: UPath) -> None:
         """Take up what the last look found; `document` need not be there."""
         self._lake, self._document = lake, document
-        self._known: dict[str, Any] = lake.read_document(document) if document.exists() else {}
+        self._known: dict[str, Any] = lake.read_document(document) if lake.exists(document) else {}
         self._found: dict[str, Any] = {}
 
     def entry(self, name: str, path: UPath) -> dict[str, Any]:

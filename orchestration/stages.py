@@ -14,7 +14,8 @@ import yaml
 from upath import UPath
 
 from assets.provenance.tables import TABLES, Table, describe
-from orchestration import ledger, progress
+from orchestration import capacity, executors, ledger, progress, workers
+from orchestration.cost import Cost, metered
 from orchestration.partitions import shards as shard_partitions
 from orchestration.plan import Build, Outcome, Rows, Step, Work
 from orchestration.recipe import Recipe, home_folder, load_recipe
@@ -38,7 +39,7 @@ RECIPE_SHA256 = "winnow/recipe_sha256"
 """Tag of a run: first digits of the hash of the recipe that it read."""
 
 PREVIEW_ROWS = 5
-MAX_SHARDS_PER_RUN = 100
+MAX_SHARDS_PER_RUN = capacity.whole_number("WINNOW_SHARDS_PER_RUN", 100)
 
 
 class Winnow(dg.ConfigurableResource):
@@ -116,6 +117,7 @@ def stage(
             backfill_policy=dg.BackfillPolicy.multi_run(MAX_SHARDS_PER_RUN) if per_shard else None,
             kinds=kinds or {"parquet"},
             owners=["team:winnow"],
+            op_tags=executors.tags(name),
             code_version=step.code_version()[:16],
             metadata=_definition_metadata(step),
         )
@@ -141,25 +143,32 @@ def stage(
 
 
 def run_step(build: Build, step: Step, wanted: Sequence[Shard | None], run_id: str) -> list[Outcome]:
-    """Run a step for some shards, one after the other, and write the ledger's rows; done shards are kept on failure."""
+    """Run a step for some shards and write the ledger's rows; done shards are kept on failure."""
     outcomes: list[Outcome] = []
-    started, before = datetime.now(UTC), ledger.Before(build.lake, step)
+    started, before, failed = datetime.now(UTC), ledger.Before(build.lake, step), wanted[:1]
     try:
-        for number, shard in enumerate(progress.track(wanted, step.group, step.name)):
-            started = datetime.now(UTC)
-            if number == 0:
+        progress.begin(step.group, step.name, len(wanted))
+        with metered(build.lake.traffic) as observed:
+            if wanted:
                 build.observe(step, wanted)
-            outcome = build.run(step, shard)
+        for shard, result in workers.chosen().run(build, step, wanted):
+            failed = [shard]
+            if isinstance(result, Exception):
+                raise result
+            outcome = result
+            if not outcomes:
+                # The first shard is charged what looking at the world outside for all of them took.
+                outcome = replace(outcome, started_at=started, cost=observed[0] + outcome.cost)
             if not outcome.reused:
                 parts = ledger.parts_of(build, step, shard)
                 outcome = replace(outcome, because=before.differs(outcome.partition, parts))
             outcomes.append(outcome)
-            progress.finished(outcomes[-1])
+            progress.finished(outcome)
     finally:
-        failed = wanted[len(outcomes)] if len(outcomes) < len(wanted) else None
+        outcomes.sort(key=lambda outcome: outcome.shard.shard_id if outcome.shard else 0)
         ledger.record_runs(build, step, outcomes, run_id)
         if len(outcomes) < len(wanted):
-            ledger.record_failure(build, step, failed, run_id, started)
+            ledger.record_failure(build, step, failed[0], run_id, started)
     return outcomes
 
 
@@ -200,6 +209,7 @@ def _metadata(build: Build, step: Step, outcomes: Sequence[Outcome]) -> dict[str
     """Row counts, where the files are, and the first rows of the main table."""
     rows = {name: sum(outcome.rows[name] for outcome in outcomes) for name in step.tables}
     files = [path for outcome in outcomes for path in build.outputs(step, outcome.shard)]
+    cost = sum((outcome.cost for outcome in outcomes), Cost())
     metadata: dict[str, Any] = {
         "dagster/row_count": rows[step.tables[0]],
         **{f"rows: {name}": count for name, count in rows.items()},
@@ -207,6 +217,10 @@ def _metadata(build: Build, step: Step, outcomes: Sequence[Outcome]) -> dict[str
         "reused": all(outcome.reused for outcome in outcomes),
         "why": "; ".join(sorted({outcome.because for outcome in outcomes if outcome.because})) or "nothing changed",
         "seconds": round(sum((o.ended_at - o.started_at).total_seconds() for o in outcomes), 2),
+        "cpu seconds": round(cost.cpu_seconds, 2),
+        "gpu seconds": round(cost.gpu_seconds, 2),
+        "bytes read": cost.bytes_read,
+        "bytes written": cost.bytes_written,
         "files": dg.MetadataValue.md("\n".join(f"- `{build.lake.uri(path)}`" for path in files)),
         "recipe": dg.MetadataValue.json(build.config(step)),
     }

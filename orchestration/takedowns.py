@@ -34,10 +34,8 @@ def folder(lake: Lake, takedown_id: str | None = None) -> UPath:
 def ids(lake: Lake) -> list[str]:
     """Takedowns of a home whose selectors are written, oldest first."""
     found = folder(lake)
-    if not found.exists():
-        return []
-    whole = (path.name for path in found.iterdir() if path.name.startswith(PREFIX))
-    return sorted(name for name in whole if (found / name / "selectors.parquet").exists())
+    whole = [path.name for path in lake.entries(found) if path.name.startswith(PREFIX)]
+    return [name for name in whole if lake.exists(found / name / "selectors.parquet")]
 
 
 def secret(lake: Lake, make: bool = False) -> bytes | None:
@@ -46,15 +44,14 @@ def secret(lake: Lake, make: bool = False) -> bytes | None:
     Raises RemovalError where it is gone although selectors were sealed with it: nobody could tell any more what they name.
     """
     path = folder(lake) / "key"
-    if not path.exists():
+    if not lake.exists(path):
         if ids(lake):
             raise RemovalError(
                 f"{path}: the key of this home's takedowns is gone, so they can no longer be obeyed; put it back from a backup"
             )
         if not make:
             return None
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with lake.new_file(path) as partial:
+        with lake.new_file(path, once=True) as partial:
             partial.write_bytes(secrets.token_bytes(32))
             os.chmod(str(partial), 0o600)
     return bytes(path.read_bytes())
@@ -78,7 +75,7 @@ def documents(lake: Lake) -> list[dict[str, Any]]:
     for name in ids(lake):
         applied = folder(lake, name) / "applied.json"
         request = lake.read_document(folder(lake, name) / "request.json")
-        found.append({**request, "applied": lake.read_document(applied) if applied.exists() else None})
+        found.append({**request, "applied": lake.read_document(applied) if lake.exists(applied) else None})
     return found
 
 

@@ -1,7 +1,9 @@
 """The lake: immutable, content-addressed Parquet files under one home folder.
 
-A file's name holds the fingerprint of everything it was made from, so "done" means "the file exists". Files are written
-under a temporary name, read back, and renamed; nothing is ever changed in place.
+A file's name holds the fingerprint of everything it was made from, so "done" means "the file exists". On a disk files are
+written under a temporary name, read back, and renamed. In an object store (`WINNOW_HOME=s3://…`) they are written and read
+back on the machine's own disk and put under their final name, where they appear whole or not at all. Nothing is ever
+changed in place but a few small documents; see `resources.objects`.
 """
 
 from __future__ import annotations
@@ -12,19 +14,30 @@ import hashlib
 import json
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from upath import UPath
 
+from resources import objects
+from resources.objects import StoreError, is_local
+
 ROWS_PER_GROUP = 65_536
+
+RANGED_BYTES = 64 << 20
+"""A larger object of which only some columns are wanted is read in ranges and not fetched."""
+
+PUTS_AT_ONCE = 8
+"""Files of a folder that are put at the same time."""
 
 
 class LakeError(Exception):
@@ -62,7 +75,21 @@ def sha256_of(value: Any) -> str:
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
-def hash_file(path: UPath) -> str:
+SEEN_SECONDS = 60.0
+"""For so long a file of the lake that was seen in a store is taken to be there still: only `winnow gc` deletes any."""
+
+_seen_at: dict[str, float] = {}
+
+
+@dataclass
+class Traffic:
+    """Bytes that this process read from a home, and wrote to it: whole files, however much of them was looked at."""
+
+    read: int = 0
+    written: int = 0
+
+
+def hash_file(path: UPath | Path) -> str:
     """Hexadecimal SHA-256 of a file's bytes."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
@@ -75,15 +102,72 @@ class Lake:
     """Files under one home: tables of the lake, documents (JSON) and folders that are published whole."""
 
     def __init__(self, home: str | os.PathLike[str] | UPath) -> None:
-        self.home = UPath(home)
+        with _plain_store_errors():
+            self.home = objects.open_home(home)
+        self.traffic = Traffic()
+        self._described: dict[str, tuple[str, int]] = {}
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether the home is a folder of this machine, and no object store."""
+        return is_local(self.home)
 
     def prepare(self) -> None:
         """Create the home and show that it can be written; raises LakeError if not."""
+        if not self.on_disk:
+            with _plain_store_errors():
+                objects.check(self.home)
+            return
         with self._plain_errors(self.home):
             self.home.mkdir(parents=True, exist_ok=True)
             probe = self.home / f".probe-{uuid.uuid4().hex}"
             probe.write_bytes(b"")
             probe.unlink()
+
+    def exists(self, path: UPath) -> bool:
+        """Whether there is a file of that name; nothing is listed.
+
+        A file of the lake that was there a moment ago, in a store, is not asked for again.
+        """
+        if not self._in_store(path):
+            return objects.exists(path)
+        now = time.monotonic()
+        if now - _seen_at.get(str(path), float("-inf")) < SEEN_SECONDS:
+            return True
+        if found := objects.exists(path):
+            _seen_at[str(path)] = now
+        return found
+
+    def _in_store(self, path: UPath) -> bool:
+        """Whether it is a file of the lake, in an object store: its name never stands for other bytes."""
+        return not self.on_disk and str(path).startswith(f"{self.home / 'lake'}/")
+
+    def folder_exists(self, path: UPath) -> bool:
+        """Whether a folder that was published whole is there."""
+        return path.exists() if self.on_disk else objects.exists(_whole(path))
+
+    @property
+    def scratch(self) -> UPath:
+        """Where steps keep what a killed run need not do again: always on this machine."""
+        return self.home / "scratch" if self.on_disk else UPath(objects.scratch_folder(self.home))
+
+    def tree(self, folder: UPath) -> list[objects.Found]:
+        """Every file below a folder, by path, with size and time; none where there is no such folder."""
+        return objects.tree(folder)
+
+    def entries(self, folder: UPath) -> list[UPath]:
+        """Files and folders of a folder, by name; none where there is no such folder."""
+        return objects.entries(folder)
+
+    def files(self, folder: UPath, pattern: str = "*") -> list[UPath]:
+        """Files of a folder whose names match, by name; none where there is no such folder."""
+        return objects.files(folder, pattern)
+
+    def remove(self, path: UPath) -> None:
+        """Delete a file, or a folder with all that is in it."""
+        if not self.on_disk and objects.exists(_whole(path)):
+            objects.remove(_whole(path))
+        objects.remove(path)
 
     def path(self, table: str, shard: str, fingerprint: str, suffix: str = "parquet") -> UPath:
         """Where a table of one shard lies, from its fingerprint alone."""
@@ -92,6 +176,13 @@ class Lake:
     def uri(self, path: UPath) -> str:
         """A path relative to the home."""
         return path.relative_to(self.home).as_posix()
+
+    def local(self, path: UPath) -> Path:
+        """A path that programs outside this process can open; of a file of the lake, whose name never stands for others."""
+        if not self._in_store(path):
+            return local_path(path)
+        with self._plain_errors(path):
+            return objects.fetch(path, immutable=True)
 
     def write_table(
         self, path: UPath, table: pa.Table | Iterable[pa.Table], metadata: Mapping[str, str] | None = None
@@ -103,7 +194,7 @@ class Lake:
         """
         extra = {key.encode(): value.encode() for key, value in sorted((metadata or {}).items())}
         rows, names = 0, None
-        with self.new_file(path) as partial:
+        with self.new_file(path, once=True) as partial:
             with partial.open("wb") as stream, ExitStack() as stack:
                 writer = None
                 for group in _in_row_groups([table] if isinstance(table, pa.Table) else table):
@@ -135,7 +226,7 @@ class Lake:
         """
         parts = []
         for path in paths:
-            with self._plain_errors(path), path.open("rb") as stream:
+            with self._open(path, ranged=columns is not None or ids is not None) as stream:
                 if ids is None:
                     parts.append(pq.read_table(stream, columns=list(columns) if columns is not None else None))
                 else:
@@ -145,7 +236,7 @@ class Lake:
 
     def each_group(self, path: UPath, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """The rows of one file, a row group at a time."""
-        with self._plain_errors(path), path.open("rb") as stream:
+        with self._open(path, ranged=columns is not None) as stream:
             file = pq.ParquetFile(stream)
             for group in range(file.metadata.num_row_groups):
                 found = file.read_row_group(group, columns=list(columns) if columns is not None else None)
@@ -153,47 +244,107 @@ class Lake:
 
     def table_metadata(self, path: UPath) -> dict[str, str]:
         """The key-value metadata that `write_table` stored."""
-        with self._plain_errors(path), path.open("rb") as stream:
+        with self._open(path, ranged=True) as stream:
             stored = pq.read_schema(stream).metadata or {}
         return {key.decode(): value.decode() for key, value in stored.items() if not key.startswith(b"ARROW:")}
 
     def rows_of(self, path: UPath) -> int:
         """Number of rows, from the file's footer."""
-        with self._plain_errors(path), path.open("rb") as stream:
+        with self._open(path, ranged=True) as stream:
             return int(pq.read_metadata(stream).num_rows)
 
     def describe(self, path: UPath, rows: int | None = None) -> StoredFile:
         """What a manifest says of an existing file."""
         with self._plain_errors(path):
-            return StoredFile(self.uri(path), hash_file(path), rows, path.stat().st_size)
+            known = self._described.pop(str(path), None)
+            if known is None:
+                local = local_path(path)
+                known = hash_file(local), local.stat().st_size
+            return StoredFile(self.uri(path), known[0], rows, known[1])
+
+    def size(self, path: UPath) -> int:
+        """Bytes of a file."""
+        with self._plain_errors(path):
+            return int(path.stat().st_size) if self.on_disk else int(path.fs.info(path.path)["size"])
 
     def write_document(self, path: UPath, document: Any) -> None:
-        """Write JSON under its final name, by rename."""
+        """Write JSON under its final name, in the place of what was there."""
         with self.new_file(path) as partial:
             partial.write_bytes(canonical_json(document) + b"\n")
 
     def read_document(self, path: UPath) -> Any:
         """JSON that `write_document` wrote."""
         with self._plain_errors(path):
-            return json.loads(path.read_bytes())
+            return json.loads(objects.read(path))
+
+    def create_document(self, path: UPath, document: Any) -> bool:
+        """Write JSON under a name that is free; False where another was first."""
+        data = canonical_json(document) + b"\n"
+        if not self.on_disk:
+            return objects.create(path, data)
+        partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
+        with self._plain_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_bytes(data)
+            _flush_to_disk(partial)
+            try:
+                os.link(str(partial), str(path))
+            except FileExistsError:
+                return False
+            finally:
+                partial.unlink()
+        return True
 
     @contextmanager
-    def new_file(self, path: UPath) -> Iterator[UPath]:
-        """A temporary name beside `path` that takes its place when the block ends well, and vanishes otherwise."""
-        partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
+    def new_file(self, path: UPath, once: bool = False) -> Iterator[UPath]:
+        """A temporary name that takes `path`'s place when the block ends well, and vanishes otherwise.
+
+        Args:
+            path: the final name.
+            once: in an object store, leave what another writer of the same name put there meanwhile.
+        """
+        if not self.on_disk:
+            with self.room(path), objects.partial_file(path) as partial:
+                yield UPath(partial)
+                self._put(partial, path, once)
+            return
+        partial_path = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
         with self._plain_errors(path):
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                yield partial
-                _flush_to_disk(partial)
-                partial.replace(path)
+                yield partial_path
+                _flush_to_disk(partial_path)
+                self.traffic.written += partial_path.stat().st_size
+                partial_path.replace(path)
             finally:
-                if partial.exists():
-                    partial.unlink()
+                if partial_path.exists():
+                    partial_path.unlink()
+
+    def _put(self, partial: Path, path: UPath, once: bool) -> None:
+        """Put a file into the store, and keep it as this machine's copy where its name never stands for other bytes."""
+        size = partial.stat().st_size
+        self.traffic.written += size
+        if not once:
+            objects.put(partial, path)
+            return
+        digest = hash_file(partial)
+        if objects.put(partial, path, once=True):
+            self._described[str(path)] = digest, size
+            objects.keep(partial, objects.place(path))
 
     @contextmanager
     def new_folder(self, path: UPath) -> Iterator[UPath]:
-        """A temporary folder that takes `path`'s place when the block ends well; an existing `path` is left as it is."""
+        """A temporary folder that takes `path`'s place when the block ends well; an existing `path` is left as it is.
+
+        In an object store the folder counts from the moment its list `<name>.whole.json` is there, which is put last.
+        """
+        if not self.on_disk:
+            with self.room(path), objects.partial_file(path) as folder:
+                folder.mkdir()
+                yield UPath(folder)
+                if not self.folder_exists(path):
+                    self._put_folder(folder, path)
+            return
         partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
         with self._plain_errors(path):
             try:
@@ -204,6 +355,28 @@ class Lake:
             finally:
                 if partial.exists():
                     shutil.rmtree(str(partial))
+
+    def _put_folder(self, folder: Path, path: UPath) -> None:
+        names = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+        sizes = {name: (folder / name).stat().st_size for name in names}
+        with ThreadPoolExecutor(PUTS_AT_ONCE) as pool:
+            list(pool.map(lambda name: objects.put(folder / name, path / name), names))
+        self.traffic.written += sum(sizes.values())
+        self.create_document(_whole(path), sizes)
+
+    @contextmanager
+    def new_pointer(self, path: UPath) -> Iterator[Pointer]:
+        """A small document that says which file counts, changed only if nobody else changed it since the block began.
+
+        The block sets `document`. Raises LakeError where another came first: what the block made is then out of date.
+        """
+        with self._plain_errors(path):
+            found = objects.read_tagged(path)
+        pointer = Pointer(json.loads(found[0]) if found else None)
+        yield pointer
+        data = canonical_json(pointer.document) + b"\n"
+        if not objects.swap(path, data, found[1] if found else None):
+            raise PointerMovedError(f"{path}: another process published meanwhile; run again")
 
     @contextmanager
     def room(self, path: UPath) -> Iterator[None]:
@@ -218,13 +391,32 @@ class Lake:
     def alone(self, name: str) -> Iterator[None]:
         """One process at a time looks at the world outside for a step, or limits would be kept by each of several.
 
-        The lock ends with the process.
+        The lock ends with the process; in an object store it is a lease, which ends when its holder gives no sign of life.
         """
+        if not self.on_disk:
+            with objects.lease(self.home / "leases" / f"{name}.json"):
+                yield
+            return
         folder = local_path(self.home / "observations")
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / f"{name}.lock").open("w") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX)
             yield
+
+    @contextmanager
+    def _open(self, path: UPath, ranged: bool) -> Iterator[BinaryIO]:
+        """A table's file: on the disk, as this machine's copy of an object, or, where `ranged`, large objects in ranges."""
+        with self._plain_errors(path):
+            if is_local(path):
+                opened: Any = path.open("rb")
+            elif ranged and not objects.place(path).exists() and self.size(path) > RANGED_BYTES:
+                opened = path.fs.open(path.path, "rb", cache_type="none")
+            else:
+                opened = objects.fetch(path, immutable=True).open("rb")
+            with opened as stream:
+                self.traffic.read += stream.seek(0, os.SEEK_END)
+                stream.seek(0)
+                yield stream
 
     def _no_room(self, path: UPath, error: OSError) -> None:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -244,6 +436,8 @@ class Lake:
             raise LakeError(f"{path}: not a readable Parquet file; delete it and run again ({error})") from error
         except OSError as error:
             self._no_room(path, error)
+            if not is_local(path):
+                raise LakeError(f"{path}: the object store did not take or give it ({error}); run again") from error
             if error.errno in (errno.ENOTDIR, errno.EEXIST):
                 raise LakeError(f"{path}: a file stands where a folder must be; set WINNOW_HOME elsewhere") from error
             raise
@@ -302,16 +496,58 @@ def _between(file: pq.ParquetFile, columns: Sequence[str] | None, low: int, high
     return table if columns is None else table.select(list(columns))
 
 
-def local_path(path: UPath) -> Path:
-    """A path that programs outside this process can open; raises LakeError where it is not on a local disk."""
-    if path.protocol not in ("", "file"):
-        raise LakeError(f"{path}: this step needs a local file; set WINNOW_HOME to a folder")
-    return Path(str(path))
+@dataclass
+class Pointer:
+    """What a pointer said, or None where there was none yet; what the block sets is what it says next."""
+
+    document: Any
+
+
+class PointerMovedError(LakeError):
+    """Another process changed a pointer first."""
+
+
+def _whole(folder: UPath) -> UPath:
+    """The object that says that a folder is there, and whole."""
+    return folder.with_name(f"{folder.name}.whole.json")
+
+
+@contextmanager
+def _plain_store_errors() -> Iterator[None]:
+    try:
+        yield
+    except StoreError as error:
+        raise LakeError(str(error)) from error
+
+
+def local_path(path: UPath | Path) -> Path:
+    """A path that programs outside this process can open: of an object, or of all objects under a name, a copy.
+
+    Raises LakeError where there is no such object.
+    """
+    if not isinstance(path, UPath) or is_local(path):
+        return Path(str(path))
+    try:
+        return objects.fetch(path)
+    except FileNotFoundError:
+        found = objects.tree(path)
+    if not found:
+        raise LakeError(f"{path}: no such object; run the build again to make it")
+    top = objects.place(path, sha256_of([[str(file.path), file.bytes, file.time] for file in found]))
+    for file in found:
+        target = top / str(file.path.relative_to(path))
+        if not target.exists():
+            with objects.partial_file(file.path) as partial:
+                file.path.fs.get_file(file.path.path, str(partial))
+                objects.keep(partial, target)
+    if top.exists():
+        os.utime(top)
+    return top
 
 
 def _flush_to_disk(path: UPath) -> None:
     """Make sure that a rename never publishes bytes that are still only in memory."""
-    if path.protocol in ("", "file"):
+    if is_local(path):
         handle = os.open(str(path), os.O_RDONLY)
         try:
             os.fsync(handle)

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from assets.provenance.tables import TABLES
+from resources.lake import local_path
 from resources.language_model.base import Completion, LanguageModel, Question
 
 NOT_ASKED = Completion("", "not_asked", 0)
@@ -176,7 +177,7 @@ def known_answers(files: Iterable[Any], keys: Collection[bytes], every: bool = F
         missing = {key for key in keys if key not in found or not found[key].final}
         if not missing:
             break
-        with path.open("rb") as stream:
+        with local_path(path).open("rb") as stream:
             file = pq.ParquetFile(stream)
             here = pc.is_in(file.read(["key"])["key"], pa.array(sorted(missing), pa.binary(32)))
             if not pc.any(here).as_py():
@@ -193,7 +194,7 @@ def attempts_made(files: Iterable[Any]) -> dict[bytes, int]:
     """How many segments have a request for a key that brought no answer."""
     counts: dict[bytes, int] = {}
     for path in files:
-        with path.open("rb") as stream:
+        with local_path(path).open("rb") as stream:
             rows = pq.read_table(stream, columns=["key", *COLUMNS]).to_pylist()
         for row in rows:
             if not _completion(row).final and row["attempts"]:

@@ -19,6 +19,7 @@ from assets.captions.words import word_set
 from assets.crawl.images import ImageRefused, decode
 from assets.provenance.tables import TABLES
 from resources.agents import Agent
+from resources.lake import local_path
 
 PEOPLE = word_set("person people man woman boy girl child baby crowd bride groom face portrait sailor soldier")
 """Words of the vocabulary that name people."""
@@ -156,7 +157,7 @@ def known_findings(files: Iterable[Any], agent: str, text: bool, wanted: Collect
         missing = set(wanted) - found.keys()
         if not missing:
             break
-        with path.open("rb") as stream:
+        with local_path(path).open("rb") as stream:
             rows = pq.read_table(stream, columns=columns)
         rows = rows.filter(pc.is_in(rows["image_sha256"], pa.array(sorted(missing), pa.binary(32))))
         for row in rows.to_pylist():

@@ -25,6 +25,7 @@ from assets.crawl.warc import iter_records, read_record
 from resources.fetcher import Fetched, FetchSettings, Wanted
 from resources.fetcher.archive import WarcWriter
 from resources.lake import Lake, LakeError, local_path, sha256_of
+from resources.objects import entries, files
 
 FIRST_ORDINAL = 1 << 31
 """Fetched records count from here, so that they never meet those of the crawl file."""
@@ -71,7 +72,7 @@ class SegmentWriter:
     def __init__(self, lake: Lake, folder: UPath, settings: FetchSettings) -> None:
         self._lake, self._folder, self._settings = lake, folder, settings
         self._rules = {"rules": rules_of(settings), "robots": settings.robots}
-        existing = [path.name for path in folder.glob("*.parquet")] if folder.exists() else []
+        existing = [path.name for path in lake.files(folder, "*.parquet")]
         self._next = 1 + max((int(name[:6]) for name in existing), default=0)
 
     def write(self, batch: Sequence[Fetched]) -> None:
@@ -112,7 +113,10 @@ class SegmentWriter:
         name = f"{self._next:06d}-{digest.hexdigest()[:16]}"
         # The answers must be there before the rows that speak of them.
         for suffix, content in ((".warc", archive), (".parquet", table)):
-            with self._lake.new_file(self._folder / f"{name}{suffix}") as partial, partial.open("wb") as stream:
+            with (
+                self._lake.new_file(self._folder / f"{name}{suffix}", once=True) as partial,
+                partial.open("wb") as stream,
+            ):
                 stream.write(content.getbuffer())
         self._next += 1
 
@@ -124,7 +128,7 @@ def _raw(warc: UPath, offset: int) -> bytes:
         raise LakeError(
             f"{warc}: the record at {offset} cannot be read; delete the file and its .parquet and run again"
         )
-    with warc.open("rb") as stream:
+    with local_path(warc).open("rb") as stream:
         stream.seek(offset)
         data: bytes = stream.read(length)
     return data
@@ -139,11 +143,10 @@ def answered(root: UPath, urls: Collection[str], robots: bool) -> dict[str, list
         robots: images that were asked for without regard to robots.txt do not count.
     """
     found: dict[str, list[Answered]] = {}
-    folders = sorted(root.glob("*"), key=lambda path: path.name) if root.exists() else []
-    for folder in folders:
+    for folder in entries(root):
         rules: dict[str, Answered] = {}
         images: dict[str, Answered] = {}
-        for segment in sorted(folder.glob("*.parquet"), key=lambda path: path.name):
+        for segment in files(folder, "*.parquet"):
             for row in read_segment(segment):
                 if row["kind"] == "robots":
                     rules[_origin(row["url"])] = segment, row
@@ -297,7 +300,7 @@ def recorded(segments: Sequence[UPath], uris: Sequence[str], shard_id: int, max_
 
 def read_segment(segment: UPath) -> Iterator[dict[str, Any]]:
     """Rows of one segment."""
-    with segment.open("rb") as stream:
+    with local_path(segment).open("rb") as stream:
         yield from pq.read_table(stream).to_pylist()
 
 

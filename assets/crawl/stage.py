@@ -133,7 +133,7 @@ def _ask_hosts(works: Sequence[Work]) -> None:
             assert work.shard is not None
             urls = wanted(work.read("candidates", "candidate", ["image_url", "reason"]))
             folder = build.segment_folder(step, work.shard)
-            tried = sorted(folder.glob("*.parquet"), key=lambda path: path.name) if folder.exists() else []
+            tried = build.lake.files(folder, "*.parquet")
             for found in pending(urls, tried, fetch.attempts, now, rules_of(settings), settings.robots):
                 owners[found.url].append(work.shard.shard_id)
                 asked.setdefault(found.url, found)

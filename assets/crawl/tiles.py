@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 from upath import UPath
 
 from assets.crawl.images import ImageRefused, decode
+from resources.lake import local_path
+from resources.objects import exists
 
 BLOCK = 512
 """Bytes of a tar's header, and what files in it are filled up to."""
@@ -77,9 +79,9 @@ def stored_bytes(path: UPath, members: set[str]) -> dict[str, bytes]:
     Only headers are looked at on the way, up to the last member asked for: `tarfile` takes 20 times as long.
     """
     found: dict[str, bytes] = {}
-    if not path.exists():
+    if not exists(path):
         return found
-    with path.open("rb") as tar:
+    with local_path(path).open("rb") as tar:
         while len(found) < len(members):
             header = tar.read(BLOCK)
             octal = header[124:136].strip(b"\0 ")

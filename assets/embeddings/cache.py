@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Protocol
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from upath import UPath
+
+from resources.lake import LakeError, local_path
 
 ENCODER = "winnow.encoder"
 """Parquet key-value metadata of a file of table `embedding`: the key of the encoder that made its vectors."""
@@ -19,13 +22,6 @@ CONCEPTS = "winnow.encoder.concepts"
 
 UNIT = 2e-3
 """How far from 1 the length of a unit vector may lie once its components are float16."""
-
-
-class File(Protocol):
-    """A path, local or not."""
-
-    def open(self, mode: str) -> Any:
-        """A binary stream."""
 
 
 @dataclass
@@ -51,7 +47,7 @@ class VectorCache:
         raw_key: of the encoder of `image_raw`; None where that is the first one.
     """
 
-    files: Sequence[File]
+    files: Sequence[UPath]
     key: str
     raw_key: str | None = None
 
@@ -71,9 +67,9 @@ class VectorCache:
             if not any(missing.values()):
                 break
             try:
-                with file.open("rb") as stream:
+                with local_path(file).open("rb") as stream:
                     self._collect(stream, {c: (keys, wanted[c][1]) for c, keys in missing.items() if keys})
-            except (OSError, pa.ArrowInvalid):
+            except (OSError, LakeError, pa.ArrowInvalid):
                 continue
         return found
 
@@ -84,9 +80,9 @@ class VectorCache:
             if len(lengths) == 2:
                 break
             try:
-                with file.open("rb") as stream:
+                with local_path(file).open("rb") as stream:
                     schema = pq.read_schema(stream)
-            except (OSError, pa.ArrowInvalid):
+            except (OSError, LakeError, pa.ArrowInvalid):
                 continue
             for column in self._columns(schema) & {"image", "image_raw"}:
                 lengths.setdefault(column, schema.field(column).type.list_size)

@@ -181,7 +181,7 @@ def known(work: Work) -> dict[tuple[str, str], dict[bytes, float]]:
 def _pieces(work: Work) -> Iterator[pa.Table]:
     """The table of frequencies, a row group at a time."""
     for path in work.paths("frequencies", "frequency"):
-        with path.open("rb") as stream:
+        with local_path(path).open("rb") as stream:
             for batch in pq.ParquetFile(stream).iter_batches():
                 yield pa.Table.from_batches([batch])
 

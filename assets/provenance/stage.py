@@ -111,7 +111,7 @@ def provenance(context: dg.AssetExecutionContext, winnow: Winnow) -> dg.Material
     return dg.MaterializeResult(
         metadata={
             "dagster/uri": str(target),
-            "bytes": target.stat().st_size,
+            "bytes": build.lake.size(target),
             "funnel": dg.MetadataValue.md(plots.text_funnel(stages, kept, dropped)),
             "funnel as a picture": dg.MetadataValue.md(plots.inline("funnel", plots.funnel(stages, kept, dropped))),
         },

@@ -740,6 +740,14 @@ _ALL = [
             TEXT,
             "what differs from the run before that made the same: code, recipe keys, inputs, crawl file …; null where reused",
         ),
+        ("cpu_seconds", F64, "processor time in seconds, user and system, of the process and its children that ended"),
+        (
+            "gpu_seconds",
+            F64,
+            "seconds in which the process held memory of a GPU, summed over GPUs: all of a step that held any",
+        ),
+        ("bytes_read", U64, "bytes of the home's files that were opened, whole files"),
+        ("bytes_written", U64, "bytes of the files that were put into the home"),
         ledger=True,
     ),
     _table(

@@ -1,0 +1,197 @@
+"""Shards of a step as tasks of an existing Ray cluster: what a task needs goes with it, what it makes goes into the home.
+
+Nothing is assumed of a node but that Winnow is installed there and that it reaches the home. The machine that starts the
+build, and holds the recipe, its policy and its lists, hands over what it read of them; crawl files that lie on its own
+disk it copies into the home. A task whose worker or node dies is run again; one that is run twice writes the same files
+under the same names, of which a store keeps the first.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeVar
+
+from orchestration.capacity import CapacityError, Needs, needs_of, whole_number
+from orchestration.plan import Build, Handed, Outcome, Step, staged
+from orchestration.recipe import parse_recipe
+from orchestration.registry import Shard, Snapshot
+from resources import objects
+from resources.lake import Lake, LakeError, hash_file, local_path
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+RETRIES = 3
+"""Times that a task is run again when its worker or its node died; WINNOW_RAY_RETRIES says otherwise."""
+
+AHEAD = 2
+"""Tasks that wait for each processor of the cluster."""
+
+
+class WorkerError(Exception):
+    """Workers died, or are not what the build needs; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What the tasks of one step share.
+
+    Attributes:
+        recipe: as plain values.
+        path: the recipe's file, for messages.
+        home: WINNOW_HOME.
+        step: the step.
+        code: code version of the step, which a worker must have, too.
+        configs: sections of the recipe by step, with what its files say.
+    """
+
+    recipe: dict[str, Any]
+    path: str
+    home: str
+    step: str
+    code: str
+    configs: dict[str, Any]
+
+
+def work_on(assignment: Assignment, shard: Shard, handed: Handed) -> Outcome:
+    """Run a step for one shard on the machine that this is called on."""
+    import orchestration.rooms  # noqa: F401 - the steps
+    from orchestration.stages import STEPS
+
+    step = STEPS[assignment.step]
+    if step.code_version() != assignment.code:
+        raise WorkerError(
+            f"asset {step.name}: a worker has other code, or other versions of its libraries, than the machine that started"
+            " the build; install the same Winnow on every node"
+        )
+    recipe = parse_recipe(assignment.recipe, assignment.path)
+    build = Build(recipe, Lake(assignment.home), Snapshot((shard,)), STEPS, away=True)
+    build.take_up(assignment.configs, handed)
+    return build.run(step, shard)
+
+
+class RayTeam:
+    """Workers of a Ray cluster that this process is connected to."""
+
+    def __init__(self, ray: Any) -> None:
+        self._ray = ray
+
+    def run(self, build: Build, step: Step, shards: Sequence[Shard | None]) -> Iterator[tuple[Shard | None, Any]]:
+        """Run a step for some shards, as they are done; nothing is begun after one that failed, which comes last.
+
+        Steps over all shards, and shards whose files are there, are this process's own business.
+        """
+        asked = [shard for shard in shards if shard is not None and step.per_shard and not build.done(step, shard)]
+        mine = [shard for shard in shards if shard not in asked]
+        for shard in mine:
+            try:
+                yield shard, build.run(step, shard)
+            except Exception as error:
+                yield shard, error
+                return
+        if asked:
+            yield from self._tasks(build, step, asked)
+
+    def map(self, step: str, function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
+        """A function of this project over items, results in the order of the items; only some are held at a time."""
+        task = self._task(function, needs_of(step))
+        waiting: deque[Any] = deque()
+        room = self._room()
+        for item in items:
+            waiting.append(task.remote(item))
+            if len(waiting) >= room:
+                yield self._result(waiting.popleft(), step)
+        while waiting:
+            yield self._result(waiting.popleft(), step)
+
+    def _tasks(self, build: Build, step: Step, shards: Sequence[Shard]) -> Iterator[tuple[Shard, Any]]:
+        if build.lake.on_disk:
+            raise LakeError(
+                f"{build.lake.home}: workers of a cluster do not reach this machine's disk; set WINNOW_HOME to an object"
+                " store, e.g. s3://bucket/winnow"
+            )
+        common = self._ray.put(
+            Assignment(
+                build.recipe.model_dump(mode="json"), build.recipe.path, str(build.lake.home), step.name,
+                step.code_version(), build.configs(),
+            )
+        )  # fmt: skip
+        task = self._task(work_on, needs_of(step.name))
+        left, room = deque(shards), self._room()
+        running: dict[Any, Shard] = {}
+        failed: tuple[Shard, Exception] | None = None
+        while running or (left and failed is None):
+            while left and failed is None and len(running) < room:
+                shard = left.popleft()
+                stage_files(build, shard)
+                running[task.remote(common, shard, build.hand_over(step, shard))] = shard
+            for done in self._ray.wait(list(running), num_returns=1)[0]:
+                shard = running.pop(done)
+                try:
+                    yield shard, self._result(done, f"{step.name}, shard {shard.partition}")
+                except Exception as error:
+                    failed = failed or (shard, error)
+        if failed is not None:
+            yield failed
+
+    def _task(self, function: Callable[..., Any], needs: Needs) -> Any:
+        options: dict[str, Any] = {"num_cpus": needs.cpus, "num_gpus": needs.gpus, "scheduling_strategy": "SPREAD"}
+        if needs.memory is not None:
+            options["memory"] = needs.memory
+        retries = whole_number("WINNOW_RAY_RETRIES", RETRIES)
+        return self._ray.remote(function).options(max_retries=retries, **options)
+
+    def _room(self) -> int:
+        """How many tasks are handed out at a time."""
+        return max(2, AHEAD * int(self._ray.cluster_resources().get("CPU", 1)))
+
+    def _result(self, reference: Any, about: str) -> Any:
+        """What a task gave; its own error, or a WorkerError where it was killed again and again."""
+        from ray.exceptions import RayError, RayTaskError
+
+        try:
+            return self._ray.get(reference)
+        except RayTaskError as error:
+            raise error.cause if isinstance(error.cause, Exception) else error from error
+        except RayError as error:
+            words = " ".join(str(error).split())[:300]
+            raise WorkerError(
+                f"{about}: its worker died each time ({words}); see to the node, or ask for more memory in WINNOW_RESOURCES"
+            ) from error
+
+
+def stage_files(build: Build, shard: Shard) -> None:
+    """Copy crawl files that lie on this machine's disk into the home, where every node reaches them; each once."""
+    for uri, sha256 in ((shard.uri, shard.sha256), (shard.side_uri, shard.side_sha256)):
+        if uri is None or sha256 is None or not objects.is_local(build.recipe.locate(uri)):
+            continue
+        place = staged(build.lake, uri, sha256)
+        if not objects.exists(place):
+            source = local_path(build.recipe.locate(uri))
+            if hash_file(source) == sha256:
+                objects.put(source, place, once=True)
+
+
+@cache
+def connect(address: str) -> RayTeam:
+    """Join a cluster that runs already; raises CapacityError where there is none, or Ray is not installed."""
+    try:
+        import ray
+    except ImportError as error:
+        raise CapacityError("WINNOW_RAY_ADDRESS is set, but Ray is not installed: pip install 'winnow[ray]'") from error
+    try:
+        ray.init(
+            address=address,
+            namespace="winnow",
+            ignore_reinit_error=True,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        words = " ".join(str(error).split())[:300]
+        raise CapacityError(f"WINNOW_RAY_ADDRESS is {address!r}, but there is no cluster ({words})") from error
+    return RayTeam(ray)

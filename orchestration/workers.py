@@ -1,0 +1,57 @@
+"""Who computes the shards of a step: this process, one after the other, or the workers of a Ray cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol, TypeVar
+
+from orchestration.plan import Build, Outcome, Step
+from orchestration.registry import Shard
+
+VARIABLE = "WINNOW_RAY_ADDRESS"
+"""Names the Ray cluster whose workers compute shards: `auto`, `host:port` or `ray://host:port`. Without it nobody helps."""
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+Done = tuple[Shard | None, Outcome | Exception]
+"""A shard and what became of it."""
+
+
+class Team(Protocol):
+    """Whoever computes."""
+
+    def run(self, build: Build, step: Step, shards: Sequence[Shard | None]) -> Iterator[Done]:
+        """Run a step for some shards, as they are done; nothing is begun after one that failed, which comes last."""
+
+    def map(self, step: str, function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
+        """A function of this project over items, results in the order of the items; only some are held at a time."""
+
+
+class Alone:
+    """This process."""
+
+    def run(self, build: Build, step: Step, shards: Sequence[Shard | None]) -> Iterator[Done]:
+        """Run a step for some shards, one after the other."""
+        for shard in shards:
+            try:
+                outcome = build.run(step, shard)
+            except Exception as error:
+                yield shard, error
+                return
+            yield shard, outcome
+
+    def map(self, step: str, function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
+        """A function over items, one after the other."""
+        return map(function, items)
+
+
+def chosen() -> Team:
+    """The workers of the Ray cluster that WINNOW_RAY_ADDRESS names; this process where it names none."""
+    address = os.environ.get(VARIABLE)
+    if not address:
+        return Alone()
+    from orchestration.ray_workers import connect
+
+    return connect(address)
