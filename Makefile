@@ -8,7 +8,7 @@ CASES ?= 30000
 KILLS ?= 30
 JOBS ?= 3
 
-.PHONY: demo test ui lint docs bench bench-scale fuzz chaos screenshots clean
+.PHONY: demo test ui lint docs bench bench-scale fuzz chaos cluster screenshots clean
 
 $(STAMP): pyproject.toml models.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -55,6 +55,9 @@ fuzz: $(STAMP)  ## 30,000 damaged crawl files, pages, images, lists and shards, 
 
 chaos: $(STAMP)  ## kill -9 at 30 random moments of a small build, each followed by a rerun, while a reader asks: minutes
 	$(BIN)/python -m tests.chaos --kills $(KILLS)
+
+cluster: $(STAMP)  ## workers, nodes and drivers killed in the middle of builds on a real Ray cluster over a real S3 server: minutes
+	$(BIN)/python -m pytest -m cluster
 
 screenshots: $(STAMP)  ## build the demo by "Materialize all" in headless Chromium, and take the pictures of docs/: minutes
 	$(BIN)/python -m tests.ui

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench import (
+    cluster,
     decoding,
     embedding,
     endpoint,
@@ -35,7 +36,7 @@ def main() -> None:
     page = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
     parts = (
         warc_reading, fetching, decoding, page_rights, verdicts, embedding, near_duplicates, kmeans, quotas, gates,
-        endpoint, fusion, provenance, takedown, ui,
+        endpoint, fusion, provenance, takedown, ui, cluster,
     )  # fmt: skip
     sections = [part.main() for part in parts]
     # Pools of millions take an hour: `make bench-scale` measures them, and here is what it found.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -24,7 +25,7 @@ from orchestration.recipe import load_recipe
 from orchestration.stages import STEPS
 
 PROCESS = "winnow/process"
-"""Tag of runs that `winnow build` started: the process that works on them."""
+"""Tag of runs that `winnow build` started: the machine and the process that work on them."""
 
 PLAIN = (
     "LakeError",
@@ -90,7 +91,8 @@ def close_abandoned_runs(instance: dg.DagsterInstance) -> list[str]:
     closed = []
     for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])):
         process = run.tags.get(PROCESS)
-        if process is not None and not _is_alive(int(process)):
+        host, _, number = (process or "").rpartition(":")
+        if host == socket.gethostname() and not _is_alive(int(number)):
             instance.report_run_failed(run, "the process of this build was killed; what it had made is reused")
             closed.append(run.run_id)
     return closed
@@ -133,7 +135,7 @@ def run_build(recipe_path: str | None, home: str, select: str | None, quiet: boo
             run_config=SILENT,
             tags={
                 **jobs.range_tags(build.snapshot, instance.get_dynamic_partitions("shard")),
-                PROCESS: str(os.getpid()),
+                PROCESS: f"{socket.gethostname()}:{os.getpid()}",
             },
             raise_on_error=False,
         )

@@ -1,4 +1,4 @@
-"""Where the assets of a run are computed: on this machine, or each in a pod of its own."""
+"""Where the assets of a run are computed: on this machine, or each in a pod of its own, or as a job of a Ray cluster."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ PODS_AT_ONCE = 8
 KEPT_SECONDS = 24 * 3600
 """How long the job of an asset that is done stays, for whoever wants to see its pod."""
 
+GPU_POOL = "gpu"
 GPU = "nvidia.com/gpu"
 GPU_NODES = "winnow/nodes=gpu"
 """Label of the nodes that have graphics cards; WINNOW_GPU_NODES says otherwise."""
@@ -58,7 +59,25 @@ def kubernetes() -> dg.ExecutorDefinition:
     )
 
 
-EXECUTORS = {"local": local, "kubernetes": kubernetes}
+def ray() -> dg.ExecutorDefinition:
+    """In the Ray cluster whose job server WINNOW_RAY_JOBS names: a job per asset, whose shards are tasks of the cluster."""
+    if importlib.util.find_spec("dagster_ray") is None:
+        raise CapacityError(f"{VARIABLE} is ray, but dagster-ray is not installed: pip install 'winnow[ray]'")
+    address = os.environ.get("WINNOW_RAY_JOBS", "")
+    if not address.startswith(("http://", "https://")):
+        raise CapacityError(
+            f"{VARIABLE} is ray, so WINNOW_RAY_JOBS must be the address of the cluster's job server, http://HOST:8265"
+        )
+    from dagster_ray import ray_executor
+
+    # A job lives in the cluster: whatever it has to know of this process's environment is named here.
+    told = [name for name in JOB_VARIABLES if name in os.environ]
+    return ray_executor.configured({"ray": {"address": address, "env_vars": [*told, "WINNOW_RAY_ADDRESS=auto"]}})
+
+
+JOB_VARIABLES = ("WINNOW_HOME", "WINNOW_RECIPE", "WINNOW_RESOURCES", "WINNOW_RAY_RETRIES", "DAGSTER_HOME")
+
+EXECUTORS = {"local": local, "kubernetes": kubernetes, "ray": ray}
 
 
 def chosen(steps: Collection[str]) -> dg.ExecutorDefinition:
@@ -70,9 +89,21 @@ def chosen(steps: Collection[str]) -> dg.ExecutorDefinition:
     return EXECUTORS[_name()]()
 
 
-def tags(step: str) -> Mapping[str, Any] | None:
-    """What the executor has to know of a step's asset: on Kubernetes its pod's resources, and which nodes can have it."""
-    return {"dagster-k8s/config": pod(capacity.needs_of(step))} if _name() == "kubernetes" else None
+def tags(step: str, per_shard: bool) -> Mapping[str, Any] | None:
+    """What the executor has to know of a step's asset: its job's or its pod's resources, and which nodes can have that."""
+    name, needs = _name(), capacity.needs_of(step)
+    if name == "ray":
+        # Where shards are tasks, with what the step asks for each, the job itself only waits.
+        asked = (
+            {"num_cpus": 0} if per_shard else {"num_cpus": needs.cpus, "num_gpus": needs.gpus, "memory": needs.memory}
+        )
+        return {"dagster-ray/config": {key: value for key, value in asked.items() if value is not None}}
+    return {"dagster-k8s/config": pod(needs)} if name == "kubernetes" else None
+
+
+def pool(step: str) -> str | None:
+    """Dagster's pool of a step that asks for graphics cards: its limit holds over all runs, once somebody sets one."""
+    return GPU_POOL if capacity.needs_of(step).gpus else None
 
 
 def pod(needs: capacity.Needs) -> dict[str, Any]:

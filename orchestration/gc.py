@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from upath import UPath
 
 from orchestration import ledger
-from orchestration.manifest import find_manifest, named_files
+from orchestration.manifest import Manifest, find_manifest, named_files
 from orchestration.publishing import DATABASES, database_file, releases, standing
 from resources.lake import Lake
 from resources.objects import entries
@@ -77,13 +77,43 @@ def garbage(lake: Lake, kept: Sequence[str], withdrawn: bool, recent: int) -> It
     for folder in lake.entries(lake.home / "releases"):
         if withdrawn and folder.name in gone:
             yield Garbage(folder, "release that was withdrawn", _size(lake, folder))
+    yield from _databases(lake, recent)
+    yield from _staged(lake, manifests, recent)
+    if not lake.on_disk:
+        yield from _cut_short(lake, recent)
+        return
+    for path in _leftovers(lake.home):
+        if _age(path) >= recent:
+            yield Garbage(path, "left by a killed run", _size(lake, path))
+
+
+def _databases(lake: Lake, recent: int) -> Iterator[Garbage]:
+    """Databases of a home in a store that its pointer does not name."""
     current = database_file(lake)
     for file in lake.tree(lake.home / DATABASES):
         if file.path != current and time.time() - file.time >= recent:
             yield Garbage(file.path, "database that another took the place of", file.bytes)
-    for path in _leftovers(lake.home) if lake.on_disk else ():
-        if _age(path) >= recent:
-            yield Garbage(path, "left by a killed run", _size(lake, path))
+
+
+def _staged(lake: Lake, manifests: Sequence[Manifest], recent: int) -> Iterator[Garbage]:
+    """Copies of crawl files, made for workers on other machines, of which no shard of these builds is made."""
+    old = [file for file in lake.tree(lake.home / "staged") if time.time() - file.time >= recent]
+    if not old:
+        return
+    tables = [path for manifest in manifests for path in manifest.files(lake, "shard") if lake.exists(path)]
+    columns = lake.read_table(tables, ["sha256", "side_sha256"]).columns if tables else []
+    needed = {value.hex() for column in columns for value in column.to_pylist() if value is not None}
+    for file in old:
+        if file.path.parent.name not in needed:
+            yield Garbage(file.path, "copy of a crawl file that no kept build reads", file.bytes)
+
+
+def _cut_short(lake: Lake, recent: int) -> Iterator[Garbage]:
+    """Folders of releases in a store whose run was killed while it put them: their list is not there."""
+    for folder in lake.entries(lake.home / "releases"):
+        found = lake.tree(folder)
+        if found and not lake.folder_exists(folder) and all(time.time() - file.time >= recent for file in found):
+            yield Garbage(folder, "left by a killed run", sum(file.bytes for file in found))
 
 
 def _is_started_from(lake: Lake, build: str, starts: set[str]) -> bool:

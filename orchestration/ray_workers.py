@@ -11,19 +11,19 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cache
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from typing import Any
 
-from orchestration.capacity import CapacityError, Needs, needs_of, whole_number
+from orchestration import progress
+from orchestration.capacity import CapacityError, needs_of, whole_number
+from orchestration.cost import Cost, metered
 from orchestration.plan import Build, Handed, Outcome, Step, staged
 from orchestration.recipe import parse_recipe
 from orchestration.registry import Shard, Snapshot
+from orchestration.workers import Spread
 from resources import objects
-from resources.lake import Lake, LakeError, hash_file, local_path
-
-S = TypeVar("S")
-T = TypeVar("T")
+from resources.lake import Lake, LakeError, Traffic, hash_file, local_path
 
 RETRIES = 3
 """Times that a task is run again when its worker or its node died; WINNOW_RAY_RETRIES says otherwise."""
@@ -74,39 +74,60 @@ def work_on(assignment: Assignment, shard: Shard, handed: Handed) -> Outcome:
     return build.run(step, shard)
 
 
+def metered_call(function: Callable[[Any], Any], item: Any) -> tuple[Any, Cost]:
+    """What a function gives for an item, and what it cost on the machine that this is called on."""
+    with metered(Traffic()) as cost:
+        result = function(item)
+    return result, cost[0]
+
+
 class RayTeam:
     """Workers of a Ray cluster that this process is connected to."""
 
     def __init__(self, ray: Any) -> None:
         self._ray = ray
+        self._spent = Cost()
 
     def run(self, build: Build, step: Step, shards: Sequence[Shard | None]) -> Iterator[tuple[Shard | None, Any]]:
         """Run a step for some shards, as they are done; nothing is begun after one that failed, which comes last.
 
         Steps over all shards, and shards whose files are there, are this process's own business.
         """
-        asked = [shard for shard in shards if shard is not None and step.per_shard and not build.done(step, shard)]
-        mine = [shard for shard in shards if shard not in asked]
-        for shard in mine:
+        asked: list[Shard] = []
+        for shard in shards:
+            if shard is not None and step.per_shard and not build.done(step, shard):
+                asked.append(shard)
+                continue
             try:
-                yield shard, build.run(step, shard)
+                self._spent = Cost()
+                outcome = build.run(step, shard)
+                yield shard, replace(outcome, cost=outcome.cost + self._spent)
             except Exception as error:
                 yield shard, error
                 return
         if asked:
             yield from self._tasks(build, step, asked)
 
-    def map(self, step: str, function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
-        """A function of this project over items, results in the order of the items; only some are held at a time."""
-        task = self._task(function, needs_of(step))
+    def spread(self, step: str) -> Spread:
+        """What hands items to workers with what a step asks for."""
+        return partial(self._map, step)
+
+    def _map(self, step: str, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+        task = self._task(step, metered_call)
         waiting: deque[Any] = deque()
         room = self._room()
+
+        def next_one() -> Any:
+            result, cost = self._result(waiting.popleft(), step)
+            self._spent += cost
+            return result
+
         for item in items:
-            waiting.append(task.remote(item))
+            waiting.append(task.remote(function, item))
             if len(waiting) >= room:
-                yield self._result(waiting.popleft(), step)
+                yield next_one()
         while waiting:
-            yield self._result(waiting.popleft(), step)
+            yield next_one()
 
     def _tasks(self, build: Build, step: Step, shards: Sequence[Shard]) -> Iterator[tuple[Shard, Any]]:
         if build.lake.on_disk:
@@ -120,7 +141,7 @@ class RayTeam:
                 step.code_version(), build.configs(),
             )
         )  # fmt: skip
-        task = self._task(work_on, needs_of(step.name))
+        task = self._task(step.name, work_on)
         left, room = deque(shards), self._room()
         running: dict[Any, Shard] = {}
         failed: tuple[Shard, Exception] | None = None
@@ -138,7 +159,13 @@ class RayTeam:
         if failed is not None:
             yield failed
 
-    def _task(self, function: Callable[..., Any], needs: Needs) -> Any:
+    def _task(self, step: str, function: Callable[..., Any]) -> Any:
+        needs = needs_of(step)
+        asked = {"CPU": needs.cpus, "GPU": needs.gpus, "memory": needs.memory or 0}
+        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        if not any(all(node.get(name, 0) >= amount for name, amount in asked.items()) for node in nodes):
+            told = ", ".join(f"{name} {amount:g}" for name, amount in asked.items() if amount)
+            progress.say(step, f"no node of the cluster has {told}; waiting for one")
         options: dict[str, Any] = {"num_cpus": needs.cpus, "num_gpus": needs.gpus, "scheduling_strategy": "SPREAD"}
         if needs.memory is not None:
             options["memory"] = needs.memory

@@ -24,6 +24,7 @@ from pydantic import (
 from upath import UPath
 
 from resources.lake import sha256_of
+from resources.objects import StoreError, open_home
 
 if TYPE_CHECKING:
     from resources.fetcher import FetchSettings
@@ -839,7 +840,7 @@ class Recipe(Section):
     @property
     def folder(self) -> UPath:
         """The folder that relative addresses start from."""
-        return UPath(self._path).absolute().parent
+        return (_open(self._path) if "://" in self._path else UPath(self._path).absolute()).parent
 
     @property
     def sha256(self) -> str:
@@ -848,7 +849,9 @@ class Recipe(Section):
 
     def locate(self, uri: str) -> UPath:
         """Where an address of the recipe lies: absolute ones as they are, others from the recipe's folder."""
-        return UPath(uri) if "://" in uri or os.path.isabs(uri) else self.folder / uri
+        if "://" not in uri:
+            return UPath(uri) if os.path.isabs(uri) else self.folder / uri
+        return _open(uri)
 
     def expand(self, pattern: str) -> dict[str, UPath]:
         """Files behind a pattern, by the uri that names each one the way the recipe does."""
@@ -891,6 +894,14 @@ def parse_recipe(data: dict[str, Any], path: str = "recipe") -> Recipe:
         raise RecipeError("\n".join(f"{path}: {_sentence(dict(e))}" for e in error.errors())) from None
     recipe._path = path
     return recipe
+
+
+def _open(uri: str) -> UPath:
+    """An address, with patience for its store and without memory of its listings; raises RecipeError for one of no store."""
+    try:
+        return open_home(uri)
+    except StoreError as error:
+        raise RecipeError(str(error)) from error
 
 
 def home_folder() -> UPath:

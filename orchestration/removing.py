@@ -139,9 +139,10 @@ def request_takedown(lake: Lake, request: Request) -> str:
         **_told(request, secret),
     }
     with lake.new_folder(takedowns.folder(lake, takedown_id)) as folder:
-        lake.write_document(folder / "request.json", document)
-        lake.write_table(folder / "selectors.parquet", pa.concat_tables(parts))
-        lake.write_table(folder / "hits.parquet", pa.concat_tables([TABLES["takedown_hit"].empty(), *rows]))
+        made = Lake(folder)
+        made.write_document(folder / "request.json", document)
+        made.write_table(folder / "selectors.parquet", pa.concat_tables(parts))
+        made.write_table(folder / "hits.parquet", pa.concat_tables([TABLES["takedown_hit"].empty(), *rows]))
     return takedown_id
 
 

@@ -117,7 +117,8 @@ def stage(
             backfill_policy=dg.BackfillPolicy.multi_run(MAX_SHARDS_PER_RUN) if per_shard else None,
             kinds=kinds or {"parquet"},
             owners=["team:winnow"],
-            op_tags=executors.tags(name),
+            op_tags=executors.tags(name, per_shard),
+            pool=executors.pool(name),
             code_version=step.code_version()[:16],
             metadata=_definition_metadata(step),
         )

@@ -34,8 +34,11 @@ def folder(lake: Lake, takedown_id: str | None = None) -> UPath:
 def ids(lake: Lake) -> list[str]:
     """Takedowns of a home whose selectors are written, oldest first."""
     found = folder(lake)
-    whole = [path.name for path in lake.entries(found) if path.name.startswith(PREFIX)]
-    return [name for name in whole if lake.exists(found / name / "selectors.parquet")]
+    return [
+        path.name
+        for path in lake.entries(found)
+        if path.name.startswith(PREFIX) and not path.name.endswith(".json") and lake.folder_exists(path)
+    ]
 
 
 def secret(lake: Lake, make: bool = False) -> bytes | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol
 
 from orchestration.plan import Build, Outcome, Step
 from orchestration.registry import Shard
@@ -12,8 +12,8 @@ from orchestration.registry import Shard
 VARIABLE = "WINNOW_RAY_ADDRESS"
 """Names the Ray cluster whose workers compute shards: `auto`, `host:port` or `ray://host:port`. Without it nobody helps."""
 
-S = TypeVar("S")
-T = TypeVar("T")
+Spread = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
+"""A function of this project over items: results in the order of the items, of which only some are held at a time."""
 
 Done = tuple[Shard | None, Outcome | Exception]
 """A shard and what became of it."""
@@ -25,8 +25,8 @@ class Team(Protocol):
     def run(self, build: Build, step: Step, shards: Sequence[Shard | None]) -> Iterator[Done]:
         """Run a step for some shards, as they are done; nothing is begun after one that failed, which comes last."""
 
-    def map(self, step: str, function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
-        """A function of this project over items, results in the order of the items; only some are held at a time."""
+    def spread(self, step: str) -> Spread | None:
+        """What hands items to workers with what a step asks for; None where there are none but this process."""
 
 
 class Alone:
@@ -42,9 +42,9 @@ class Alone:
                 return
             yield shard, outcome
 
-    def map(self, step: str, function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
-        """A function over items, one after the other."""
-        return map(function, items)
+    def spread(self, step: str) -> None:
+        """Nobody to hand anything to."""
+        return
 
 
 def chosen() -> Team:

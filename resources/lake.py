@@ -18,7 +18,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from resources import objects
-from resources.objects import StoreError, is_local
+from resources.objects import LeaseLostError, StoreError, is_local
 
 ROWS_PER_GROUP = 65_536
 
@@ -38,6 +38,9 @@ RANGED_BYTES = 64 << 20
 
 PUTS_AT_ONCE = 8
 """Files of a folder that are put at the same time."""
+
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""Errors that are of the disk of the cache, as are those that name a file."""
 
 
 class LakeError(Exception):
@@ -129,14 +132,15 @@ class Lake:
 
         A file of the lake that was there a moment ago, in a store, is not asked for again.
         """
-        if not self._in_store(path):
-            return objects.exists(path)
-        now = time.monotonic()
-        if now - _seen_at.get(str(path), float("-inf")) < SEEN_SECONDS:
-            return True
-        if found := objects.exists(path):
-            _seen_at[str(path)] = now
-        return found
+        with self._plain_errors(path):
+            if not self._in_store(path):
+                return objects.exists(path)
+            now = time.monotonic()
+            if now - _seen_at.get(str(path), float("-inf")) < SEEN_SECONDS:
+                return True
+            if found := objects.exists(path):
+                _seen_at[str(path)] = now
+            return found
 
     def _in_store(self, path: UPath) -> bool:
         """Whether it is a file of the lake, in an object store: its name never stands for other bytes."""
@@ -144,7 +148,8 @@ class Lake:
 
     def folder_exists(self, path: UPath) -> bool:
         """Whether a folder that was published whole is there."""
-        return path.exists() if self.on_disk else objects.exists(_whole(path))
+        with self._plain_errors(path):
+            return path.exists() if self.on_disk else objects.exists(_whole(path))
 
     @property
     def scratch(self) -> UPath:
@@ -153,21 +158,28 @@ class Lake:
 
     def tree(self, folder: UPath) -> list[objects.Found]:
         """Every file below a folder, by path, with size and time; none where there is no such folder."""
-        return objects.tree(folder)
+        with self._plain_errors(folder):
+            return objects.tree(folder)
 
     def entries(self, folder: UPath) -> list[UPath]:
         """Files and folders of a folder, by name; none where there is no such folder."""
-        return objects.entries(folder)
+        with self._plain_errors(folder):
+            return objects.entries(folder)
 
     def files(self, folder: UPath, pattern: str = "*") -> list[UPath]:
         """Files of a folder whose names match, by name; none where there is no such folder."""
-        return objects.files(folder, pattern)
+        with self._plain_errors(folder):
+            return objects.files(folder, pattern)
 
     def remove(self, path: UPath) -> None:
-        """Delete a file, or a folder with all that is in it."""
-        if not self.on_disk and objects.exists(_whole(path)):
-            objects.remove(_whole(path))
-        objects.remove(path)
+        """Delete a file, or a folder with all that is in it, and this machine's copy of a file of the lake."""
+        with self._plain_errors(path):
+            if not self.on_disk and objects.exists(_whole(path)):
+                objects.remove(_whole(path))
+            objects.remove(path)
+        if self._in_store(path):
+            _seen_at.pop(str(path), None)
+            shutil.rmtree(objects.place(path).parent, ignore_errors=True)
 
     def path(self, table: str, shard: str, fingerprint: str, suffix: str = "parquet") -> UPath:
         """Where a table of one shard lies, from its fingerprint alone."""
@@ -258,7 +270,7 @@ class Lake:
         with self._plain_errors(path):
             known = self._described.pop(str(path), None)
             if known is None:
-                local = local_path(path)
+                local = self.local(path)
                 known = hash_file(local), local.stat().st_size
             return StoredFile(self.uri(path), known[0], rows, known[1])
 
@@ -281,7 +293,8 @@ class Lake:
         """Write JSON under a name that is free; False where another was first."""
         data = canonical_json(document) + b"\n"
         if not self.on_disk:
-            return objects.create(path, data)
+            with self._plain_errors(path):
+                return objects.create(path, data)
         partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
         with self._plain_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -304,9 +317,10 @@ class Lake:
             once: in an object store, leave what another writer of the same name put there meanwhile.
         """
         if not self.on_disk:
-            with self.room(path), objects.partial_file(path) as partial:
+            with self.room(path), self._partial_file(path) as partial:
                 yield UPath(partial)
-                self._put(partial, path, once)
+                with self._plain_errors(path):
+                    self._put(partial, path, once)
             return
         partial_path = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
         with self._plain_errors(path):
@@ -319,6 +333,13 @@ class Lake:
             finally:
                 if partial_path.exists():
                     partial_path.unlink()
+
+    @contextmanager
+    def _partial_file(self, path: UPath) -> Iterator[Path]:
+        with ExitStack() as stack:
+            with self._plain_errors(path):
+                partial = stack.enter_context(objects.partial_file(path))
+            yield partial
 
     def _put(self, partial: Path, path: UPath, once: bool) -> None:
         """Put a file into the store, and keep it as this machine's copy where its name never stands for other bytes."""
@@ -339,11 +360,12 @@ class Lake:
         In an object store the folder counts from the moment its list `<name>.whole.json` is there, which is put last.
         """
         if not self.on_disk:
-            with self.room(path), objects.partial_file(path) as folder:
+            with self.room(path), self._partial_file(path) as folder:
                 folder.mkdir()
                 yield UPath(folder)
                 if not self.folder_exists(path):
-                    self._put_folder(folder, path)
+                    with self._plain_errors(path):
+                        self._put_folder(folder, path)
             return
         partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
         with self._plain_errors(path):
@@ -361,6 +383,10 @@ class Lake:
         sizes = {name: (folder / name).stat().st_size for name in names}
         with ThreadPoolExecutor(PUTS_AT_ONCE) as pool:
             list(pool.map(lambda name: objects.put(folder / name, path / name), names))
+        # A run that was killed half-way may have put files that are not part of this one.
+        for file in objects.tree(path):
+            if file.path.path.removeprefix(f"{path.path}/") not in sizes:
+                objects.remove(file.path)
         self.traffic.written += sum(sizes.values())
         self.create_document(_whole(path), sizes)
 
@@ -375,7 +401,9 @@ class Lake:
         pointer = Pointer(json.loads(found[0]) if found else None)
         yield pointer
         data = canonical_json(pointer.document) + b"\n"
-        if not objects.swap(path, data, found[1] if found else None):
+        with self._plain_errors(path):
+            moved = objects.swap(path, data, found[1] if found else None)
+        if not moved:
             raise PointerMovedError(f"{path}: another process published meanwhile; run again")
 
     @contextmanager
@@ -394,8 +422,14 @@ class Lake:
         The lock ends with the process; in an object store it is a lease, which ends when its holder gives no sign of life.
         """
         if not self.on_disk:
-            with objects.lease(self.home / "leases" / f"{name}.json"):
-                yield
+            path = self.home / "leases" / f"{name}.json"
+            try:
+                with ExitStack() as stack:
+                    with self._plain_errors(path):
+                        stack.enter_context(objects.lease(path))
+                    yield
+            except LeaseLostError as error:
+                raise LakeError(str(error)) from error
             return
         folder = local_path(self.home / "observations")
         folder.mkdir(parents=True, exist_ok=True)
@@ -420,14 +454,17 @@ class Lake:
 
     def _no_room(self, path: UPath, error: OSError) -> None:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise LakeError(f"{path}: the disk is full; free space or move WINNOW_HOME, then run again") from error
+            place = "move WINNOW_HOME" if self.on_disk else "set WINNOW_CACHE to a folder of another"
+            raise LakeError(f"{path}: the disk is full; free space or {place}, then run again") from error
         if error.errno == errno.EROFS:
-            raise LakeError(f"{path}: the disk is read-only; set WINNOW_HOME to another folder") from error
+            name = "WINNOW_HOME" if self.on_disk else "WINNOW_CACHE"
+            raise LakeError(f"{path}: the disk is read-only; set {name} to another folder") from error
 
     @contextmanager
     def _plain_errors(self, path: UPath) -> Iterator[None]:
         try:
-            yield
+            with _plain_store_errors(path):
+                yield
         except FileNotFoundError as error:
             raise LakeError(f"{error.filename or path}: no such file; run the build again to make it") from error
         except PermissionError as error:
@@ -436,8 +473,6 @@ class Lake:
             raise LakeError(f"{path}: not a readable Parquet file; delete it and run again ({error})") from error
         except OSError as error:
             self._no_room(path, error)
-            if not is_local(path):
-                raise LakeError(f"{path}: the object store did not take or give it ({error}); run again") from error
             if error.errno in (errno.ENOTDIR, errno.EEXIST):
                 raise LakeError(f"{path}: a file stands where a folder must be; set WINNOW_HOME elsewhere") from error
             raise
@@ -513,11 +548,25 @@ def _whole(folder: UPath) -> UPath:
 
 
 @contextmanager
-def _plain_store_errors() -> Iterator[None]:
+def _plain_store_errors(path: UPath | None = None) -> Iterator[None]:
+    """What goes wrong with a store, as a LakeError; errors of this machine's own disk stay what they are."""
     try:
         yield
     except StoreError as error:
         raise LakeError(str(error)) from error
+    except objects.failures() as error:
+        if path is None or is_local(path):
+            raise
+        if isinstance(error, FileNotFoundError):
+            raise LakeError(f"{path}: no such object; run the build again to make it") from error
+        said = objects.in_short(error)
+        if isinstance(error, OSError) and (error.filename or error.errno in _OF_THE_DISK):
+            raise LakeError(
+                f"{objects.cache_folder()}: {said}; see to the cache, or set WINNOW_CACHE elsewhere"
+            ) from error
+        if isinstance(error, PermissionError):
+            raise LakeError(f"{path}: the store refuses it ({said}); see to its keys and what they may do") from error
+        raise LakeError(f"{path}: the object store did not take or give it ({said}); run again") from error
 
 
 def local_path(path: UPath | Path) -> Path:
@@ -527,20 +576,28 @@ def local_path(path: UPath | Path) -> Path:
     """
     if not isinstance(path, UPath) or is_local(path):
         return Path(str(path))
-    try:
-        return objects.fetch(path)
-    except FileNotFoundError:
-        found = objects.tree(path)
+    with _plain_store_errors(path):
+        try:
+            return objects.fetch(path)
+        except FileNotFoundError:
+            return _local_folder(path)
+
+
+def _local_folder(path: UPath) -> Path:
+    found = objects.tree(path)
     if not found:
         raise LakeError(f"{path}: no such object; run the build again to make it")
     top = objects.place(path, sha256_of([[str(file.path), file.bytes, file.time] for file in found]))
     for file in found:
-        target = top / str(file.path.relative_to(path))
+        name = file.path.path.removeprefix(f"{path.path.rstrip('/')}/")
+        if any(part in ("", ".", "..") for part in name.split("/")):
+            raise LakeError(f"{path}: an object there is named {name!r}, which no file can be; take it out")
+        target = top / name
         if not target.exists():
             with objects.partial_file(file.path) as partial:
                 file.path.fs.get_file(file.path.path, str(partial))
                 objects.keep(partial, target)
-    if top.exists():
+    with suppress(FileNotFoundError):
         os.utime(top)
     return top
 

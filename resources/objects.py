@@ -2,7 +2,7 @@
 
 A store has no rename and no lock. What it has is enough: an object appears whole or not at all, and a write can be made to
 depend on what is there (`If-None-Match`, `If-Match`). Programs that need a file on a disk get a copy from a cache of the
-machine, in WINNOW_CACHE, which is never more than WINNOW_CACHE_GB.
+machine, in WINNOW_CACHE, which is kept under WINNOW_CACHE_GB.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -27,10 +28,12 @@ from upath import UPath
 LOCAL = ("", "file", "local")
 ATTEMPTS = 10
 """Times that a request is sent: a store that answers 500 or 503, or nothing, is asked again, later and later."""
-CONNECT_SECONDS, READ_SECONDS = 10, 60
+CONNECT_SECONDS, READ_SECONDS = 10, 20
 CACHE_GB = 50.0
 UNTOUCHED = 3600
 """Seconds for which a copy is not deleted after it was asked for: whoever asked may not have opened it yet."""
+ABANDONED = 7 * 24 * 3600
+"""After so many seconds a file that was being fetched or written is taken to be left by a killed process."""
 LEASE_SECONDS = 60.0
 """After so long without a sign of life the holder of a lease is taken for dead."""
 
@@ -43,6 +46,15 @@ class LeaseLostError(Exception):
     """Another process took a lease over; the message says which."""
 
 
+def failures() -> tuple[type[BaseException], ...]:
+    """What a store's client raises: OSError, and what botocore and aiohttp raise where there was no answer at all."""
+    found: list[type[BaseException]] = [OSError]
+    for module, names in (("botocore.exceptions", ("BotoCoreError", "ClientError")), ("aiohttp", ("ClientError",))):
+        if module in sys.modules:
+            found += (getattr(sys.modules[module], name) for name in names)
+    return tuple(found)
+
+
 def is_local(path: UPath | Path) -> bool:
     """Whether a path is of this machine's own file system."""
     return getattr(path, "protocol", "") in LOCAL
@@ -50,21 +62,28 @@ def is_local(path: UPath | Path) -> bool:
 
 def open_home(home: str | os.PathLike[str] | UPath) -> UPath:
     """The home, with patience for its store and without memory of listings, which others change."""
-    path = UPath(home)
-    if is_local(path):
-        return path
-    options: dict[str, Any] = dict(path.storage_options)
-    options.setdefault("use_listings_cache", False)
-    if path.protocol in ("s3", "s3a"):
-        patience = {"retries": {"mode": "standard", "total_max_attempts": ATTEMPTS}}
-        limits = {"connect_timeout": CONNECT_SECONDS, "read_timeout": READ_SECONDS}
-        options["config_kwargs"] = {**patience, **limits, **options.get("config_kwargs", {})}
     try:
-        found = UPath(str(path), protocol=path.protocol, **options)
-        _ = found.fs
+        path = UPath(home)
+        if is_local(path):
+            return path
+        found = UPath(str(path), protocol=path.protocol, **_patience(path))
+        if hasattr(found.fs, "retries"):
+            # s3fs repeats what botocore has repeated; a store that hangs would be waited for five times as long.
+            found.fs.retries = 1
     except ImportError as error:
         raise StoreError(f"{home}: {error}; install Winnow with the extra of that store, e.g. 'winnow[s3]'") from error
+    except ValueError as error:
+        raise StoreError(f"{home}: {error}; set WINNOW_HOME to a folder, or to an address that fsspec knows") from error
     return found
+
+
+def _patience(path: UPath) -> dict[str, Any]:
+    options: dict[str, Any] = {"use_listings_cache": False, **path.storage_options}
+    if path.protocol in ("s3", "s3a"):
+        retries = {"retries": {"mode": "standard", "total_max_attempts": ATTEMPTS}}
+        limits = {"connect_timeout": CONNECT_SECONDS, "read_timeout": READ_SECONDS}
+        options["config_kwargs"] = {**retries, **limits, **options.get("config_kwargs", {})}
+    return options
 
 
 def exists(path: UPath) -> bool:
@@ -74,7 +93,13 @@ def exists(path: UPath) -> bool:
 
 def read(path: UPath) -> bytes:
     """Bytes of a small file; raises FileNotFoundError."""
-    data: bytes = path.read_bytes() if is_local(path) else path.fs.cat_file(path.path)
+    return bytes(path.read_bytes()) if is_local(path) else _bytes(path)
+
+
+def _bytes(path: UPath) -> bytes:
+    # In one request: s3fs asks again where one answer breaks off, but not where one of several does.
+    options = {"max_concurrency": 1} if hasattr(path.fs, "call_s3") else {}
+    data: bytes = path.fs.cat_file(path.path, **options)
     return data
 
 
@@ -121,7 +146,7 @@ def tree(folder: UPath) -> list[Found]:
     return [
         Found(folder / name.removeprefix(prefix), int(info["size"]), _time(info))
         for name, info in sorted(found.items())
-        if name.startswith(prefix)
+        if name.startswith(prefix) and not name.endswith("/")
     ]
 
 
@@ -133,12 +158,16 @@ def files(folder: UPath, pattern: str = "*") -> list[UPath]:
         names = folder.fs.ls(folder.path, detail=False)
     except FileNotFoundError:
         return []
-    found = (name.rstrip("/").rpartition("/")[2] for name in names)
-    return [folder / name for name in sorted(found) if fnmatch.fnmatchcase(name, pattern)]
+    # A file has no files: asked for its content, a store gives the file itself.
+    prefix = folder.path.rstrip("/") + "/"
+    found = (name.removeprefix(prefix).rstrip("/") for name in names if name.startswith(prefix))
+    return [folder / name for name in sorted(found) if name and fnmatch.fnmatchcase(name, pattern)]
 
 
 def entries(folder: UPath) -> list[UPath]:
     """Files and folders of a folder, by name; none where there is no such folder."""
+    if not is_local(folder):
+        return files(folder)
     try:
         return sorted(folder.iterdir(), key=lambda path: path.name)
     except (FileNotFoundError, NotADirectoryError):
@@ -167,7 +196,8 @@ def put(source: Path, path: UPath, once: bool = False) -> bool:
     try:
         path.fs.put_file(str(source), path.path, **mode)
     except OSError as error:
-        if once and _refused(error):
+        # The end of an upload in parts whose answer was lost is refused in other words than an object that is there.
+        if once and (_refused(error) or exists(path)):
             return False
         raise
     return True
@@ -180,9 +210,16 @@ def create(path: UPath, data: bytes) -> bool:
     except OSError as error:
         if not _refused(error):
             raise
-        # An answer that was lost on the way is asked for again, and then it is our own object that is in the way.
-        return path.fs.cat_file(path.path) == data
+        return _is_ours(path, data)
     return True
+
+
+def _is_ours(path: UPath, data: bytes) -> bool:
+    """Whether a write that was refused was done before, by a request whose answer was lost on the way."""
+    try:
+        return _bytes(path) == data
+    except FileNotFoundError:
+        return False
 
 
 def read_tagged(path: UPath) -> tuple[bytes, str] | None:
@@ -192,11 +229,14 @@ def read_tagged(path: UPath) -> tuple[bytes, str] | None:
         tag = _tag(path)
         if tag is None:
             return None
-        data = fs.cat_file(path.path)
-        # Another state may have come between the two: then its tag is asked for again.
-        return (data, tag) if _tag(path) == tag else read_tagged(path)
+        with suppress(FileNotFoundError):
+            data = _bytes(path)
+            if _tag(path) == tag:
+                return data, tag
+        # Another state came between the two.
+        return read_tagged(path)
     try:
-        data = fs.cat_file(path.path)
+        data = _bytes(path)
     except FileNotFoundError:
         return None
     return data, hashlib.sha256(data).hexdigest()
@@ -214,10 +254,12 @@ def swap(path: UPath, data: bytes, tag: str | None) -> bool:
         bucket, key, _ = fs.split_path(path.path)
         try:
             fs.call_s3("put_object", Bucket=bucket, Key=key, Body=data, IfMatch=tag)
+        except FileNotFoundError:
+            return False
         except OSError as error:
             if not _refused(error):
                 raise
-            return fs.cat_file(path.path) == data
+            return _is_ours(path, data)
         return True
     now = read_tagged(path)
     if now is None or now[1] != tag:
@@ -241,17 +283,33 @@ def _refused(error: BaseException) -> bool:
 
 def check(home: UPath) -> None:
     """Show that a store can be written and keeps to conditions; raises StoreError where it does not."""
-    probe = home / f".probe-{uuid.uuid4().hex}"
+    probe, first = home / f".probe-{uuid.uuid4().hex}", False
     try:
-        first, second = create(probe, b"first"), create(probe, b"second")
-        tagged = read_tagged(probe)
-    except OSError as error:
-        raise StoreError(f"{home}: the store cannot be written ({error}); see to bucket, key and endpoint") from error
+        first = create(probe, b"first")
+        second = create(probe, b"second")
+        data, tag = read_tagged(probe) or (b"", "")
+        third, stale = swap(probe, b"third", tag), swap(probe, b"fourth", tag)
+    except FileNotFoundError as error:
+        raise StoreError(f"{home}: there is no such bucket; make it, or set WINNOW_HOME to another") from error
+    except PermissionError as error:
+        raise StoreError(
+            f"{home}: the store refuses to be read or written ({in_short(error)}); see to its keys and what they may do"
+        ) from error
+    except failures() as error:
+        raise StoreError(
+            f"{home}: the store cannot be written ({in_short(error)}); see to bucket, keys and endpoint"
+        ) from error
     finally:
-        if exists(probe):
-            remove(probe)
-    if not first or second or tagged is None or tagged[0] != b"first":
+        if first:
+            with suppress(*failures()):
+                remove(probe)
+    if (first, second, third, stale, data) != (True, False, True, False, b"first"):
         raise StoreError(f"{home}: the store writes over what is there although it was asked not to; use another store")
+
+
+def in_short(error: BaseException) -> str:
+    """What an error says, on one line."""
+    return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 @contextmanager
@@ -261,19 +319,21 @@ def lease(path: UPath, seconds: float = LEASE_SECONDS) -> Iterator[None]:
     The holder gives a sign of life every third of `seconds`; one that gives none for so long is taken for dead, measured by
     the waiting machine's own clock. Raises LeaseLostError at the end where another took the lease over meanwhile.
     """
-    own = json.dumps({"holder": uuid.uuid4().hex, "process": os.getpid()}).encode()
-    _take(path, own, seconds)
+    own = {"holder": uuid.uuid4().hex, "process": os.getpid()}
+    _take(path, json.dumps(own).encode(), seconds)
     stop, lost = threading.Event(), threading.Event()
 
     def keep() -> None:
         beat = 0
         while not stop.wait(seconds / 3):
             beat += 1
-            found = read_tagged(path)
-            mine = found is not None and json.loads(found[0])["holder"] == json.loads(own)["holder"]
-            if not mine or not swap(path, json.dumps({**json.loads(own), "beat": beat}).encode(), found and found[1]):
-                lost.set()
-                return
+            # A store that does not answer is asked again: the next answer says who holds the lease.
+            with suppress(*failures()):
+                found = read_tagged(path)
+                if not _holds(found, own):
+                    lost.set()
+                    return
+                swap(path, json.dumps({**own, "beat": beat}).encode(), found and found[1])
 
     thread = threading.Thread(target=keep, daemon=True)
     thread.start()
@@ -282,10 +342,18 @@ def lease(path: UPath, seconds: float = LEASE_SECONDS) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
-        if not lost.is_set():
-            remove(path)
+        # What cannot be deleted now runs out.
+        with suppress(*failures()):
+            if not lost.is_set() and _holds(read_tagged(path), own):
+                remove(path)
+            else:
+                lost.set()
     if lost.is_set():
         raise LeaseLostError(f"{path}: another process took over, because this one gave no sign of life; run again")
+
+
+def _holds(found: tuple[bytes, str] | None, own: Mapping[str, Any]) -> bool:
+    return found is not None and bool(json.loads(found[0])["holder"] == own["holder"])
 
 
 def _take(path: UPath, own: bytes, seconds: float) -> None:
@@ -313,7 +381,15 @@ def cache_folder() -> Path:
 def place(path: UPath, state: str = "") -> Path:
     """Where the copy of an object lies, whether or not it is there."""
     name = hashlib.sha256(f"{path}\0{state}".encode()).hexdigest()
-    return cache_folder() / "files" / name[:2] / name / path.name
+    return cache_folder() / "files" / name[:2] / name / _name(path)
+
+
+def _name(path: UPath) -> str:
+    """A name for the copy of an object: its own, where that can be the name of a file."""
+    own = str(path.name)
+    if own in ("", ".", "..") or "/" in own or "\0" in own or len(own.encode()) > 255:
+        return "object"
+    return own
 
 
 def scratch_folder(home: UPath) -> Path:
@@ -326,7 +402,7 @@ def partial_file(path: UPath) -> Iterator[Path]:
     """A local name to write to before it is put or kept; it vanishes at the end if it is still there."""
     folder = cache_folder() / "partial" / uuid.uuid4().hex
     folder.mkdir(parents=True)
-    name = folder / path.name
+    name = folder / _name(path)
     try:
         yield name
     finally:
@@ -347,7 +423,7 @@ def fetch(path: UPath, immutable: bool = False) -> Path:
             raise FileNotFoundError(2, "no such object", str(path))
         state = tag
     target = place(path, state)
-    if target.exists():
+    with suppress(FileNotFoundError, NotADirectoryError):
         os.utime(target)
         return target
     with partial_file(path) as partial:
@@ -396,6 +472,10 @@ def trim(limit: float, untouched: float = UNTOUCHED) -> int:
         except FileNotFoundError:
             continue
     left, gone, now = sum(size for _, size, _ in found), 0, time.time()
+    for folder in (cache_folder() / "partial").glob("*"):
+        with suppress(FileNotFoundError):
+            if now - folder.stat().st_mtime > ABANDONED:
+                shutil.rmtree(folder, ignore_errors=True)
     for touched, size, copy in sorted(found):
         if left <= limit or now - touched < untouched:
             break

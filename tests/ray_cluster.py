@@ -72,6 +72,7 @@ class Cluster:
     environment: Mapping[str, str]
     folder: Path
     sockets: Path
+    jobs: str = ""
     nodes: list[Node] = field(default_factory=list)
 
     def add(self, cpus: int, *arguments: str) -> Node:
@@ -82,6 +83,7 @@ class Cluster:
         environment = {
             **os.environ,
             **self.environment,
+            "PATH": f"{RAY.parent}:{os.environ['PATH']}",
             "HOME": str(folder / "home"),
             "TMPDIR": str(folder / "tmp"),
             "WINNOW_CACHE": str(folder / "cache"),
@@ -107,13 +109,19 @@ class Cluster:
 
 
 @contextmanager
-def ray_cluster(folder: Path, cpus: list[int], environment: Mapping[str, str]) -> Iterator[Cluster]:
-    """A head without processors and a node for each number of `cpus`; killed at the end."""
+def ray_cluster(
+    folder: Path, cpus: list[int], environment: Mapping[str, str], dashboard: bool = False
+) -> Iterator[Cluster]:
+    """A head without processors, with a job server where asked, and a node for each number of `cpus`; killed at the end."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp", ignore_cleanup_errors=True) as sockets:
         cluster = Cluster(f"127.0.0.{FIRST}:{port}", environment, folder, Path(sockets))
         try:
-            cluster.add(0, "--head", "--port", str(port), "--include-dashboard", "false")
+            server = ["--include-dashboard", str(dashboard).lower()]
+            if dashboard:
+                server += ["--dashboard-host", "127.0.0.1", "--dashboard-port", str(jobs := free_port())]
+                cluster.jobs = f"http://127.0.0.1:{jobs}"
+            cluster.add(0, "--head", "--port", str(port), *server)
             wait_for(cluster.address, 0, 1)
             for count in cpus:
                 cluster.add(count, "--address", cluster.address)

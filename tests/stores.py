@@ -16,21 +16,35 @@ BUCKET = "winnow"
 
 @dataclass
 class Weather:
-    """What goes wrong: every `each`-th request is answered with `status`, or after `seconds`; 0 for never."""
+    """What goes wrong: every `each`-th request is answered with `status`, or after `seconds`; 0 for never.
+
+    Attributes:
+        each, status, seconds: see above.
+        only: of which requests.
+        times: so often, and then never again; None for ever.
+        late: what was asked is done first, and only its answer is lost.
+        cut: the line breaks in the middle of what GET answers.
+        deaf: headers that the server does not hear, in any request, e.g. HTTP_IF_NONE_MATCH.
+    """
 
     each: int = 0
     status: int = 0
     seconds: float = 0.0
     only: Callable[[dict[str, Any]], bool] = lambda environ: True
+    times: int | None = None
+    late: bool = False
+    cut: bool = False
+    deaf: tuple[str, ...] = ()
 
 
 @dataclass
 class Store:
-    """The server: its address, what was asked, and the weather."""
+    """The server: its address, what was asked, the bytes that GET answered, and the weather."""
 
     port: int
     weather: Weather = field(default_factory=Weather)
     asked: Counter[str] = field(default_factory=Counter)
+    sent: int = 0
     refused: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -72,28 +86,41 @@ class Middleware:
             weather, bad = store.weather, False
             if weather.each and weather.only(environ):
                 self.number += 1
-                bad = self.number % weather.each == 0
+                bad = self.number % weather.each == 0 and weather.times != 0
             store.refused += bad
+            if bad and weather.times is not None:
+                weather.times -= 1
+        for header in weather.deaf:
+            environ.pop(header, None)
         if bad and weather.seconds:
             time.sleep(weather.seconds)
         if bad and weather.status:
-            # Whatever was sent is read first, as a proxy in front of a store would.
-            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            if weather.late:
+                list(self.application(environ, lambda *_: None))
+            else:
+                # Whatever was sent is read first, as a proxy in front of a store would.
+                environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
             start_response(f"{weather.status} Bad", [("Content-Type", "application/xml"), ("Content-Length", "0")])
             return [b""]
-        return self.application(environ, start_response)
+        answer = list(self.application(environ, start_response))
+        with store.lock:
+            store.sent += sum(map(len, answer)) if kind == "GET" else 0
+        return [(whole := b"".join(answer))[: len(whole) // 2]] if bad and weather.cut and kind == "GET" else answer
 
 
 @contextmanager
 def s3_server() -> Iterator[Store]:
     """The server in a thread of its own, with an empty bucket; stopped at the end."""
     from moto.server import DomainDispatcherApplication, create_backend_app
+    from s3fs import S3FileSystem
     from werkzeug.serving import WSGIRequestHandler, make_server
 
     class Quiet(WSGIRequestHandler):
         def log(self, *arguments: Any) -> None:
             """Nothing."""
 
+    # A client that fsspec kept would go on asking an earlier server.
+    S3FileSystem.clear_instance_cache()
     store = Store(0)
     application = Middleware(DomainDispatcherApplication(create_backend_app), store)
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Quiet)
@@ -109,12 +136,17 @@ def s3_server() -> Iterator[Store]:
         thread.join()
 
 
-def make_bucket(store: Store, name: str) -> None:
-    """A new bucket."""
+def s3_client(store: Store) -> Any:
+    """A client of the server that is not Winnow's."""
     import boto3
 
     with environment(store.environment):
-        boto3.client("s3").create_bucket(Bucket=name)
+        return boto3.client("s3")
+
+
+def make_bucket(store: Store, name: str) -> None:
+    """A new bucket."""
+    s3_client(store).create_bucket(Bucket=name)
 
 
 @contextmanager

@@ -60,7 +60,7 @@ from orchestration.writers import captioner, fusion_section, language_model, wri
 from resources.agents import Agent
 from resources.batches import in_groups
 from resources.encoder import EncoderSettings, LazyEncoder, identify_encoder, lazy_encoder
-from resources.lake import local_path, sha256_of
+from resources.lake import sha256_of
 from resources.language_model import LanguageModel
 
 TERMS = ("sample_id", "kind", "status", "model", "model_license", "output_terms", "license")
@@ -451,7 +451,7 @@ def _fusion_section(recipe: Recipe) -> object:
 def _fusion_prompt(recipe: Recipe, name: str) -> str:
     """Text of a template that can be used; raises RecipeError."""
     try:
-        text = prompt_text(name, local_path(recipe.folder))
+        text = prompt_text(name, recipe.folder)
         parse_prompt(name, text)
     except ValueError as error:
         raise RecipeError(f"{recipe.path}: captions.fusion: {error}") from None

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from upath import UPath
+
 from assets.captions.untrusted import harmless
 
 FOLDER = Path(__file__).with_name("prompts")
@@ -69,7 +71,7 @@ def parse_prompt(name: str, text: str, needed: Collection[str] = FUSION_SLOTS, a
     return Prompt(name, hashlib.sha256(text.encode()).digest(), turns)
 
 
-def prompt_text(name: str, folder: Path | None = None) -> str:
+def prompt_text(name: str, folder: Path | UPath | None = None) -> str:
     """Text of a template that ships with Winnow, by its name, or of a file. Raises ValueError naming what is missing."""
     shipped = FOLDER / f"{name}.txt"
     path = shipped if re.fullmatch(r"[a-z0-9+-]+", name) and shipped.is_file() else (folder or Path()) / name

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.dedup.cover import Best, Relation, cover
-from assets.dedup.pairs import NearVectors, enough
+from assets.dedup.pairs import NearVectors, Spread, enough
 from assets.dedup.phash import NearHashes
 from assets.dedup.ranking import PREFERENCES, Ranking, rank
 from assets.dedup.semdedup import semdedup
@@ -120,7 +120,11 @@ def deduplicate(rows: pa.Table, raw: np.ndarray, settings: DedupSettings | None 
 
 
 def decide(
-    pool: Pool, folder: Path, settings: DedupSettings, report: Callable[[float], None] | None = None
+    pool: Pool,
+    folder: Path,
+    settings: DedupSettings,
+    report: Callable[[float], None] | None = None,
+    spread: Spread | None = None,
 ) -> Iterator[pa.Table]:
     """Decisions of stage dedup, by sample_id, in parts.
 
@@ -130,6 +134,7 @@ def decide(
             run that was killed goes on.
         settings: see `DedupSettings`.
         report: called with the share of near pairs that has been looked for.
+        spread: hands cells to workers, which compare them; see `NearVectors`.
 
     Returns:
         Table `decision`. A dropped sample names in `other_sample_id` the sample that stays in its place, preferred to
@@ -141,7 +146,7 @@ def decide(
     ranking = rank(pool.rows(), settings.prefer, settings.equals, settings.phash_radius is not None, folder)
     alone = np.flatnonzero(ranking.level < 0)
     store = _store(pool, ranking.ids[alone], folder, settings)
-    keep, found = _near(ranking, alone, store, settings, report)
+    keep, found = _near(ranking, alone, store, settings, report, spread)
     return _tables(ranking, alone, keep, found, settings)
 
 
@@ -169,7 +174,12 @@ def _store(pool: Pool, ids: np.ndarray, folder: Path, settings: DedupSettings) -
 
 
 def _near(
-    ranking: Ranking, alone: np.ndarray, store: Store, settings: DedupSettings, report: Callable[[float], None] | None
+    ranking: Ranking,
+    alone: np.ndarray,
+    store: Store,
+    settings: DedupSettings,
+    report: Callable[[float], None] | None,
+    spread: Spread | None,
 ) -> tuple[np.ndarray, list[tuple[str, float, int, Best]]]:
     """Which of the samples `alone` stay; and by reason the limit, the sign of scores, and whom each resembles most."""
     if settings.rule == "semdedup":
@@ -180,7 +190,7 @@ def _near(
     if settings.phash_radius is not None and ranking.phash is not None and ranking.has_phash is not None:
         relations.append(NearHashes(ranking.phash[alone], ranking.has_phash[alone], settings.phash_radius))
         kinds.append(("phash_duplicate", float(settings.phash_radius), -1))
-    relations.append(NearVectors(store, settings.threshold, report))
+    relations.append(NearVectors(store, settings.threshold, report, spread))
     kinds.append(("near_duplicate", settings.threshold, 1))
     keep, found = cover(len(alone), relations)
     return keep, [(*kind, best) for kind, best in zip(kinds, found, strict=True)]

@@ -14,7 +14,7 @@ from assets.dedup.dedup import DedupSettings, Pool, decide, pool_rows
 from assets.dedup.diversify import DiversifySettings, decide_diversity
 from assets.embeddings.cache import as_matrix
 from assets.embeddings.embed import SCORER
-from orchestration import progress
+from orchestration import progress, workers
 from orchestration.plan import Build, Rows, Work
 from orchestration.recipe import Recipe
 from orchestration.stages import check, stage
@@ -40,11 +40,14 @@ def _diversity(recipe: Recipe) -> object:
 def dedup(work: Work) -> Mapping[str, Rows]:
     """Exact and near duplicates, over all shards: one greedy pass in order of preference, every drop names who stays.
 
-    In bounded memory: vectors lie on disk, sorted by cell; a run that was killed goes on where it stopped.
+    In bounded memory: vectors lie on disk, sorted by cell; a run that was killed goes on where it stopped. Workers of a
+    cluster, where there is one, compare the cells.
     """
     settings = DedupSettings(**{**work.config, "prefer": tuple(work.config["prefer"])})
     columns = ["image_url", "text"] if settings.same_url or settings.same_phash_and_text else []
-    return {"decision": decide(_pool(work, "agreement", columns), work.scratch(), settings, _report(work))}
+    spread = workers.chosen().spread(work.step.name)
+    decisions = decide(_pool(work, "agreement", columns), work.scratch(), settings, _report(work), spread)
+    return {"decision": decisions}
 
 
 @stage(

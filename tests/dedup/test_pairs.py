@@ -1,5 +1,7 @@
 """Near pairs against all pairs, by hand and by brute force."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -147,25 +149,68 @@ def test_a_killed_run_goes_on_from_the_groups_that_are_done(tmp_path, monkeypatc
     settings = CellSettings(100, 4)
     whole = near_vectors(tmp_path / "whole", vectors, 0.95, settings).pairs(np.arange(6000), None)
     first = near_vectors(tmp_path / "cut", vectors, 0.95, settings)
-    scan, calls = first._scan, []
+    units, calls = first._units, []
 
-    def dying(group, before, after):
+    def dying(group, *how):
         calls.append(group)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return scan(group, before, after)
+        return units(group, *how)
 
-    monkeypatch.setattr(first, "_scan", dying)
+    monkeypatch.setattr(first, "_units", dying)
     with pytest.raises(KeyboardInterrupt):
         first.pairs(np.arange(6000), None)
     again = near_vectors(tmp_path / "cut", vectors, 0.95, settings)
     seen = []
-    scan_again = again._scan
-    monkeypatch.setattr(again, "_scan", lambda group, *masks: seen.append(group) or scan_again(group, *masks))
+    units_again = again._units
+    monkeypatch.setattr(again, "_units", lambda group, *how: seen.append(group) or units_again(group, *how))
     found = again.pairs(np.arange(6000), None)
     assert seen == list(range(2, again.store.groups))
     for one, two in zip(whole, found, strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+class Workers:
+    """Hands units on as a cluster would: each as bytes, several out at a time, results in order."""
+
+    def __init__(self):
+        self.bytes = []
+
+    def __call__(self, function, units):
+        waiting = []
+        for unit in units:
+            sent = pickle.dumps((function, unit))
+            self.bytes.append(len(sent))
+            waiting.append(sent)
+            if len(waiting) == 3:
+                yield self._work(waiting.pop(0))
+        yield from map(self._work, waiting)
+
+    def _work(self, sent):
+        function, unit = pickle.loads(sent)
+        return function(unit)
+
+
+@pytest.mark.parametrize("numbers", [1 << 23, 2000])
+def test_workers_find_the_pairs_that_one_process_finds(tmp_path, monkeypatch, numbers):
+    monkeypatch.setattr(room, "UNIT_NUMBERS", numbers)
+    vectors = crowd(6000)
+    alone = near_vectors(tmp_path / "alone", vectors, 0.95, CellSettings(100, 4))
+    spread = near_vectors(tmp_path / "spread", vectors, 0.95, CellSettings(100, 4))
+    spread.spread = workers = Workers()
+    assert alone.store.groups > 3
+    rows = np.arange(6000)
+    for some in (rows, rows[rows % 3 > 0]):
+        for one, two in zip(alone.pairs(some, None), spread.pairs(some, None), strict=True):
+            np.testing.assert_array_equal(one, two)
+    assert spread.pairs(rows, 10) is None
+    best = [Best(6000), Best(6000)]
+    for near, offered in zip((alone, spread), best, strict=True):
+        near.strongest(rows[rows % 2 == 0], rows[rows % 2 == 1], offered)
+    np.testing.assert_array_equal(best[0].other, best[1].other)
+    np.testing.assert_array_equal(best[0].score, best[1].score)
+    assert (best[0].other >= 0).any()
+    assert len(workers.bytes) >= 3 * alone.store.groups
 
 
 def test_guests_that_do_not_fit_are_taken_in_several_runs(monkeypatch):

@@ -302,7 +302,7 @@ def test_the_executor_is_local_unless_said_otherwise(monkeypatch):
     monkeypatch.delenv("WINNOW_EXECUTOR", raising=False)
     monkeypatch.delenv("WINNOW_RESOURCES", raising=False)
     assert executors.chosen(STEPS).name in ("multiprocess", "in_process")
-    assert executors.tags("embeddings") is None
+    assert executors.tags("embeddings", True) is None
 
 
 def test_another_executor_is_refused_in_one_sentence(monkeypatch):

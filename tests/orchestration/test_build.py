@@ -1,6 +1,7 @@
 """Runs that a killed build leaves behind."""
 
 import os
+import socket
 
 import dagster as dg
 import pytest
@@ -25,15 +26,20 @@ def started(instance, **tags):
 
 
 def test_a_run_whose_process_is_gone_is_marked_as_failed(instance):
-    run = started(instance, **{PROCESS: GONE})
+    run = started(instance, **{PROCESS: f"{socket.gethostname()}:{GONE}"})
     assert close_abandoned_runs(instance) == [run]
     assert instance.get_run_by_id(run).status == dg.DagsterRunStatus.FAILURE
 
 
 def test_a_run_whose_process_lives_is_left_alone(instance):
-    run = started(instance, **{PROCESS: str(os.getpid())})
+    run = started(instance, **{PROCESS: f"{socket.gethostname()}:{os.getpid()}"})
     assert close_abandoned_runs(instance) == []
     assert instance.get_run_by_id(run).status == dg.DagsterRunStatus.STARTED
+
+
+def test_a_run_of_another_machine_is_left_alone(instance):
+    started(instance, **{PROCESS: f"elsewhere:{GONE}"})
+    assert close_abandoned_runs(instance) == []
 
 
 def test_a_run_that_the_ui_started_is_left_alone(instance):

@@ -1,0 +1,208 @@
+"""Shards on one and on two workers of a Ray cluster, and the same functions called one after the other on one disk."""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import hashlib
+import io
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import yaml
+from PIL import Image
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SHARDS = 40
+IMAGES = 100
+SIDE = 512
+ROUNDS = 3
+LAST = "embeddings"
+"""Stages up to this one are measured: all of them but a few that look over all shards fan out."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Seconds of the steps that run shard by shard, of the others, and by step."""
+
+    seconds: float
+    global_seconds: float
+    by_step: Mapping[str, float]
+
+
+def main(shards: int = SHARDS, images: int = IMAGES, rounds: int = ROUNDS) -> str:
+    """Measure everything and give the section of docs/benchmarks.md."""
+    found: dict[str, list[Run]] = {"bare functions": [], "one worker": [], "two workers": []}
+    with tempfile.TemporaryDirectory() as folder:
+        recipe = make_crawl(Path(folder) / "project", shards, images)
+        for number in range(rounds):
+            found["bare functions"].append(bare(recipe, Path(folder) / f"disk-{number}"))
+            for workers in (1, 2):
+                name = "one worker" if workers == 1 else "two workers"
+                found[name].append(on_workers(recipe, Path(folder) / f"far-{number}-{workers}", workers))
+    return section(found, shards, images)
+
+
+def make_crawl(folder: Path, shards: int, images: int) -> Path:
+    """A recipe over so many WARC files, each with a page of so many pictures that no other file has."""
+    (folder / "crawl").mkdir(parents=True)
+    for shard in range(shards):
+        (folder / "crawl" / f"{shard:03}.warc.gz").write_bytes(_warc(shard, images))
+    recipe = yaml.safe_load((REPOSITORY / "recipes" / "demo.yaml").read_text())
+    recipe["crawl"] = {"sources": [{"name": "bench", "uris": ["crawl/*.warc.gz"]}], "images": {"threads": 1}}
+    recipe["rights"] = {"policy": "commercial-open"}
+    recipe["pool"] = {"filter_set": "none", "threads": 1}
+    recipe["embeddings"] = {"threads": 1, "decode_threads": 1}
+    for name in ("decontaminate", "evaluation"):
+        recipe.pop(name)
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump(recipe))
+    return path
+
+
+def _warc(shard: int, images: int) -> bytes:
+    random = np.random.default_rng(shard)
+    host, tags, records = f"host-{shard}.example", [], []
+    for number in range(images):
+        coarse = random.integers(0, 256, (SIDE // 16, SIDE // 16, 3), dtype=np.uint8)
+        picture, out = Image.fromarray(coarse).resize((SIDE, SIDE), Image.Resampling.BICUBIC), io.BytesIO()
+        picture.save(out, "JPEG", quality=90)
+        tags.append(f'<img src="/{number}.jpg" alt="A picture of many colors, number {number} of page {shard}">')
+        records.append(_response(f"http://{host}/{number}.jpg", out.getvalue(), "image/jpeg"))
+    rights = '<link rel="license" href="https://creativecommons.org/publicdomain/zero/1.0/">'
+    page = f'<html lang="en"><head>{rights}<title>Colors</title></head><body>{"".join(tags)}</body></html>'
+    records.insert(0, _response(f"http://{host}/", page.encode(), "text/html"))
+    return b"".join(gzip.compress(record, mtime=0) for record in records)
+
+
+def _response(url: str, body: bytes, kind: str) -> bytes:
+    http = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    name = hashlib.sha256(url.encode()).hexdigest()
+    head = (
+        f"WARC/1.0\r\nWARC-Type: response\r\nWARC-Record-ID: <urn:uuid:{name[:8]}-{name[8:12]}-{name[12:16]}-"
+        f"{name[16:20]}-{name[20:32]}>\r\nWARC-Date: 2026-01-01T00:00:00Z\r\nWARC-Target-URI: {url}\r\n"
+        f"Content-Type: application/http; msgtype=response\r\nContent-Length: {len(http)}\r\n\r\n"
+    )
+    return head.encode() + http + b"\r\n\r\n"
+
+
+def bare(recipe: Path, home: Path) -> Run:
+    """The functions of the steps, one shard after the other, in one process over a disk: no Dagster, no cluster."""
+    return _measure(recipe, {"WINNOW_HOME": str(home)}, "--bare")
+
+
+def on_workers(recipe: Path, folder: Path, workers: int) -> Run:
+    """The same by `run_step` over a store, on a cluster of so many nodes with one processor each."""
+    from tests.ray_cluster import ray_cluster
+    from tests.stores import BUCKET, s3_server
+
+    folder.mkdir()
+    with s3_server() as store, ray_cluster(folder / "nodes", [1] * workers, store.environment) as cluster:
+        variables = {
+            **store.environment,
+            "WINNOW_HOME": f"s3://{BUCKET}/home",
+            "WINNOW_CACHE": str(folder / "cache"),
+            "WINNOW_RAY_ADDRESS": cluster.address,
+        }
+        return _measure(recipe, variables)
+
+
+def _measure(recipe: Path, variables: Mapping[str, str], *arguments: str) -> Run:
+    command = [sys.executable, "-m", "bench.cluster", "--measure", str(recipe), *arguments]
+    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("WINNOW", "DAGSTER"))}
+    done = subprocess.run(
+        command, cwd=REPOSITORY, env={**kept, **one_thread, **variables}, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise RuntimeError(done.stdout + done.stderr)
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    return Run(**json.loads(line))
+
+
+def measure(path: str, alone: bool) -> Run:
+    """Run the stages of a recipe up to `LAST`, in this process."""
+    os.environ["WINNOW_RECIPE"] = path
+    import orchestration.rooms  # noqa: F401 - the steps
+    from orchestration.recipe import load_recipe
+    from orchestration.stages import STEPS, open_build, run_step
+
+    recipe, seconds, others = load_recipe(path), {}, 0.0
+    build = open_build(recipe, renew=True)
+    for name, step in STEPS.items():
+        shards = build.shards_of(step)
+        started = time.perf_counter()
+        if alone:
+            for shard in shards:
+                build.run(step, shard)
+        else:
+            run_step(build, step, shards, "bench")
+        spent = time.perf_counter() - started
+        if step.per_shard:
+            seconds[name] = spent
+        else:
+            others += spent
+        if name == LAST:
+            break
+    return Run(sum(seconds.values()), others, seconds)
+
+
+def section(found: Mapping[str, list[Run]], shards: int, images: int) -> str:
+    """The section of docs/benchmarks.md."""
+    median = {name: statistics.median(run.seconds for run in runs) for name, runs in found.items()}
+    lines = [
+        f"| {name} | {median[name]:.1f} s | {shards / median[name]:.2f} | {median['one worker'] / median[name]:.2f} |"
+        for name in found
+    ]
+    one = [run.by_step for run in found["one worker"]]
+    steps = sorted(one[0], key=lambda name: -statistics.median(run[name] for run in one))
+    bare_runs = [run.by_step for run in found["bare functions"]]
+    table = [
+        f"| {name} | {statistics.median(r[name] for r in bare_runs) / shards:.3f} s "
+        f"| {statistics.median(r[name] for r in one) / shards:.3f} s |"
+        for name in steps
+    ]
+    over = (median["one worker"] - median["bare functions"]) / shards
+    return "\n".join(
+        [
+            "## A cluster",
+            "",
+            f"{shards} shards of {images} pictures of {SIDE} pixels, every stage up to the vectors, medians of"
+            f" {len(one)} runs. Home in an S3 server on the same machine; a Ray node for each worker, with one processor and"
+            " folders of its own; starting the workers is in the times. Server, driver and head share the two cores with the"
+            " workers. The bare functions run in one process over a disk, without Dagster and without a cluster.",
+            "",
+            "| stages that run shard by shard | seconds | shards/s | times one worker |",
+            "| --- | --- | --- | --- |",
+            *lines,
+            "",
+            f"What one worker, store and cluster add to the bare functions: {over:.2f} s a shard over {len(steps)} steps.",
+            "",
+            "| step | bare, a shard | one worker, a shard |",
+            "| --- | --- | --- |",
+            *table,
+        ]
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--measure")
+    parser.add_argument("--bare", action="store_true")
+    parser.add_argument("--shards", type=int, default=SHARDS)
+    parser.add_argument("--images", type=int, default=IMAGES)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    options = parser.parse_args()
+    if options.measure:
+        print(json.dumps(measure(options.measure, options.bare).__dict__))
+    else:
+        print(main(options.shards, options.images, options.rounds))
