@@ -92,7 +92,7 @@ def close_abandoned_runs(instance: dg.DagsterInstance) -> list[str]:
     for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])):
         process = run.tags.get(PROCESS)
         host, _, number = (process or "").rpartition(":")
-        if host == socket.gethostname() and not _is_alive(int(number)):
+        if process and host in ("", socket.gethostname()) and not _is_alive(int(number)):
             instance.report_run_failed(run, "the process of this build was killed; what it had made is reused")
             closed.append(run.run_id)
     return closed

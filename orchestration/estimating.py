@@ -319,6 +319,7 @@ def _built(recipe: Recipe, lake: Lake, shards: Sequence[Shard], say: Callable[[s
     than a sample has, and costs the same whatever the pool.
     """
     from orchestration.stages import run_step
+    from orchestration.workers import Alone
 
     clusters = recipe.clusters.model_copy(update={"warm_start": None})
     alone = recipe.model_copy(update={"clusters": clusters, "evaluation": None})
@@ -326,7 +327,7 @@ def _built(recipe: Recipe, lake: Lake, shards: Sequence[Shard], say: Callable[[s
     say(f"building {len(shards)} shards: {', '.join(shard.partition for shard in shards)}")
     for number, step in enumerate(build.steps.values(), 1):
         say(f"{number} of {len(build.steps)}: {step.name}")
-        run_step(build, step, build.shards_of(step), "estimate")
+        run_step(build, step, build.shards_of(step), "estimate", Alone())
     found = measured(build)
     if found is None:
         raise RuntimeError("a build that has just been made is not complete")

@@ -64,7 +64,9 @@ def garbage(lake: Lake, kept: Sequence[str], withdrawn: bool, recent: int) -> It
     manifests = [manifest for build in kept if (manifest := find_manifest(lake, build)) is not None]
     named = {uri for manifest in manifests for uri in named_files(manifest)}
     for file in lake.tree(lake.home / "lake"):
-        if not file.path.name.startswith(".") and lake.uri(file.path) not in named:
+        # In a store another machine may be at work, whose build is not complete.
+        young = not lake.on_disk and time.time() - file.time < recent
+        if not young and not file.path.name.startswith(".") and lake.uri(file.path) not in named:
             yield Garbage(file.path, "no kept build needs it", file.bytes)
     starts = {start["uri"] for manifest in manifests for start in manifest.document.get("starts", ())}
     for folder in lake.entries(lake.home / "builds"):

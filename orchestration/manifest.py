@@ -79,9 +79,14 @@ def write_manifest(build: Build, run_id: str) -> Manifest:
     return manifest
 
 
+def manifest_path(lake: Lake, build_id: str) -> UPath:
+    """Where the manifest of a build lies."""
+    return lake.home / "builds" / build_id / "manifest.json"
+
+
 def store_manifest(lake: Lake, manifest: Manifest) -> None:
     """Write a manifest under its build's name, unless it is there."""
-    path = lake.home / "builds" / manifest.build_id / "manifest.json"
+    path = manifest_path(lake, manifest.build_id)
     if not lake.exists(path) or sha256_of(lake.read_document(path)) != manifest.sha256:
         lake.write_document(path, manifest.document)
 
@@ -104,7 +109,7 @@ def read_manifest(lake: Lake, build_id: str) -> Manifest:
 
 def find_manifest(lake: Lake, build_id: str) -> Manifest | None:
     """The manifest of a build by its whole id; None where it is gone."""
-    path = lake.home / "builds" / build_id / "manifest.json"
+    path = manifest_path(lake, build_id)
     if not lake.exists(path):
         return None
     document = lake.read_document(path)

@@ -29,7 +29,7 @@ from orchestration.cost import Cost, metered
 from orchestration.recipe import Recipe
 from orchestration.registry import Shard, Snapshot, forget
 from resources.batches import ahead
-from resources.lake import Lake, StoredFile, hash_file, local_path, sha256_of
+from resources.lake import Lake, StoredFile, copy_of, hash_file, local_path, sha256_of
 
 PLUMBING = {"assets.provenance.tables", "resources.lake", "resources.objects"}
 """Modules whose meaning enters a fingerprint otherwise (schemas) or not at all (how files are written)."""
@@ -321,7 +321,7 @@ class Build:
         if step.observe is not None and step.observes(self.config(step)) is not None:
             step.observe([Work(self, step, shard, {}) for shard in shards])
             self._segments.clear()
-            self._forget_fingerprints()
+            self.forget_fingerprints()
 
     def hand_over(self, step: Step, shard: Shard) -> Handed:
         """What a build of this one shard on another machine has to know, besides recipe and home, to run a step for it."""
@@ -331,7 +331,7 @@ class Build:
             name: [self.lake.uri(path) for path in self.segments(one, shard)] for name, one in self.steps.items()
         }
         return Handed(
-            {key: value for key, value in self._fingerprints.items() if key[1] in shards},
+            {(n, s): self._fingerprints[n, s] for n in self.steps for s in shards if (n, s) in self._fingerprints},
             {name: found for name, found in segments.items() if found},
             tuple(name for name, one in self.steps.items() if one.observe is not None),
         )
@@ -349,7 +349,8 @@ class Build:
                 paths = [self.lake.home / uri for uri in handed.segments.get(name, ())]
                 self._segments[name, shard.shard_id] = paths
 
-    def _forget_fingerprints(self) -> None:
+    def forget_fingerprints(self) -> None:
+        """Work fingerprints out anew: what they are made of has changed, or has come to be known."""
         self._fingerprints.clear()
         self._contents.clear()
 
@@ -369,7 +370,7 @@ class Build:
         if key not in self._contents:
             paths = [self.path(step, shard, name) for name in step.by_content]
             made = all(self.lake.exists(path) for path in paths)
-            hashes = [_hash_once(self.lake.local(path)) for path in paths] if made else []
+            hashes = [_hash_once(copy_of(path)) for path in paths] if made else []
             self._contents[key] = sha256_of(hashes) if made else f"to be made: {self.fingerprint(step, shard)}"
         return self._contents[key]
 
@@ -414,10 +415,18 @@ class Build:
 
     def _made(self, step: Step, shard: Shard | None) -> Outcome:
         started = datetime.now(UTC)
-        fingerprint = self.fingerprint(step, shard)
         if self.done(step, shard):
-            rows = {name: self.lake.rows_of(self.path(step, shard, name)) for name in step.tables}
-            return Outcome(step.name, shard, fingerprint, True, rows, (), started, datetime.now(UTC))
+            return self._reused(step, shard, started)
+        # Whoever works on the same on this machine is waited for: both would work in one scratch folder.
+        with self.lake.one_at_a_time(Work(self, step, shard, {}).scratch_folder):
+            return self._reused(step, shard, started) if self.done(step, shard) else self._make(step, shard, started)
+
+    def _reused(self, step: Step, shard: Shard | None, started: datetime) -> Outcome:
+        rows = {name: self.lake.rows_of(self.path(step, shard, name)) for name in step.tables}
+        return Outcome(step.name, shard, self.fingerprint(step, shard), True, rows, (), started, datetime.now(UTC))
+
+    def _make(self, step: Step, shard: Shard | None, started: datetime) -> Outcome:
+        fingerprint = self.fingerprint(step, shard)
         files: list[StoredFile] = []
         with ExitStack() as stack:
             blobs = {
@@ -436,7 +445,7 @@ class Build:
         work.forget_scratch()
         if step.by_content:
             # What follows is known only now.
-            self._forget_fingerprints()
+            self.forget_fingerprints()
         rows = {name: stored.rows or 0 for name, stored in zip(step.tables, files[len(step.blobs) :], strict=True)}
         return Outcome(step.name, shard, fingerprint, False, rows, tuple(files), started, datetime.now(UTC), work.notes)
 
@@ -556,13 +565,13 @@ class Work:
         """The shard's crawl file; raises CrawlFileError where it is gone or its bytes are not the registered ones."""
         if self.shard is None:
             raise ValueError(f"step {self.step.name} works on all shards and has no crawl file")
-        return self._unchanged(self.shard.uri, self.shard.sha256)
+        return unchanged(self.build, self.shard.uri, self.shard.sha256)
 
     def side_file(self) -> UPath | None:
         """The Parquet file beside the shard's image tar; None where there was none at registration."""
         if self.shard is None or self.shard.side_uri is None or self.shard.side_sha256 is None:
             return None
-        return self._unchanged(self.shard.side_uri, self.shard.side_sha256)
+        return unchanged(self.build, self.shard.side_uri, self.shard.side_sha256)
 
     def segments(self, name: str) -> list[UPath]:
         """Segments that an input, or this step itself, observed for the shard: Parquet files, each with its `.warc`."""
@@ -570,25 +579,25 @@ class Work:
             self._declared(name)
         return self.build.segments(self.build.steps[name], self.shard)
 
-    def _unchanged(self, uri: str, sha256: str) -> UPath:
-        lake = self.build.lake
-        place = self.build.recipe.locate(uri)
-        if self.build.away and place.protocol in ("", "file"):
-            place = staged(lake, uri, sha256)
-        if not lake.exists(place):
-            raise CrawlFileError(
-                f"{uri}: the crawl file is gone; put it back, or take it out of crawl.sources and run again"
-            )
-        path = local_path(place)
-        if _hash_once(path) != sha256:
-            forget(self.build.recipe, lake)
-            raise CrawlFileError(f"{uri}: its bytes changed after it was registered; run the build again")
-        lake.traffic.read += path.stat().st_size
-        return UPath(path)
-
     def _declared(self, name: str) -> None:
         if name not in self.step.inputs(self.config):
             raise ValueError(f"step {self.step.name} reads {name}, but does not declare it")
+
+
+def unchanged(build: Build, uri: str, sha256: str) -> UPath:
+    """A crawl file on this machine; raises CrawlFileError where it is gone or its bytes are not the registered ones."""
+    place = build.recipe.locate(uri)
+    if build.away and place.protocol in ("", "file"):
+        place = staged(build.lake, uri, sha256)
+    if not build.lake.exists(place):
+        raise CrawlFileError(
+            f"{uri}: the crawl file is gone; put it back, or take it out of crawl.sources and run again"
+        )
+    path = copy_of(place)
+    if _hash_once(path) != sha256:
+        forget(build.recipe, build.lake)
+        raise CrawlFileError(f"{uri}: its bytes changed after it was registered; run the build again")
+    return UPath(path)
 
 
 def staged(lake: Lake, uri: str, sha256: str) -> UPath:

@@ -18,7 +18,7 @@ from assets.provenance.database import build_database
 from assets.provenance.diff import TABLES_COMPARED, diff
 from assets.provenance.tables import TABLES, conform
 from orchestration import ledger, takedowns
-from orchestration.manifest import BuildError, Manifest, find_manifest
+from orchestration.manifest import BuildError, Manifest, find_manifest, manifest_path
 from resources.lake import Lake, PointerMovedError, local_path, sha256_of
 
 HISTORY = {"release_history", "release_change", "model_call", "takedown_hit"}
@@ -48,8 +48,13 @@ def publish_database(lake: Lake, manifest: Manifest) -> UPath:
                 target = lake.home / DATABASES / f"{manifest.build_id}-{uuid.uuid4().hex[:12]}.duckdb"
                 with lake.new_file(target, once=True) as partial:
                     _build(lake, manifest, local_path(partial))
-                now = datetime.now(UTC).isoformat()
-                pointer.document = {"file": lake.uri(target), "build_id": manifest.build_id, "published_at": now}
+                pointer.document = {
+                    "file": lake.uri(target),
+                    "build_id": manifest.build_id,
+                    "manifest": lake.uri(manifest_path(lake, manifest.build_id)),
+                    "manifest_sha256": manifest.sha256,
+                    "published_at": datetime.now(UTC).isoformat(),
+                }
             return target
         except PointerMovedError:
             if not left:

@@ -9,27 +9,32 @@ under the same names, of which a store keeps the first.
 from __future__ import annotations
 
 import logging
+import shutil
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from pathlib import PurePath
 from typing import Any
 
 from orchestration import progress
-from orchestration.capacity import CapacityError, needs_of, whole_number
+from orchestration.capacity import CapacityError, Needs, needs_of, whole_number
 from orchestration.cost import Cost, metered
-from orchestration.plan import Build, Handed, Outcome, Step, staged
+from orchestration.plan import Build, Handed, Outcome, Step, staged, unchanged
 from orchestration.recipe import parse_recipe
 from orchestration.registry import Shard, Snapshot
 from orchestration.workers import Spread
 from resources import objects
-from resources.lake import Lake, LakeError, Traffic, hash_file, local_path
+from resources.lake import Lake, LakeError, Traffic
 
 RETRIES = 3
 """Times that a task is run again when its worker or its node died; WINNOW_RAY_RETRIES says otherwise."""
 
 AHEAD = 2
 """Tasks that wait for each processor of the cluster."""
+
+UNITS = 64
+"""Most units of a step's work that are out at a time: each has its data with it."""
 
 
 class WorkerError(Exception):
@@ -59,23 +64,35 @@ class Assignment:
 
 def work_on(assignment: Assignment, shard: Shard, handed: Handed) -> Outcome:
     """Run a step for one shard on the machine that this is called on."""
+    steps = _same_code(assignment.step, assignment.code)
+    # Nothing lies where the recipe lay on its own machine.
+    recipe = parse_recipe(assignment.recipe, str(PurePath("elsewhere") / PurePath(assignment.path).name))
+    build = Build(recipe, Lake(assignment.home), Snapshot((shard,)), steps, away=True)
+    build.take_up(assignment.configs, handed)
+    return build.run(steps[assignment.step], shard)
+
+
+def _same_code(step: str, code: str) -> Mapping[str, Step]:
+    """The steps; raises WorkerError where this machine has other code of one than the machine that started the build."""
+    steps = _steps()
+    if steps[step].code_version() != code:
+        raise WorkerError(
+            f"asset {step}: a worker has other code, or other versions of its libraries, than the machine that started"
+            " the build; install the same Winnow on every node"
+        )
+    return steps
+
+
+def _steps() -> Mapping[str, Step]:
     import orchestration.rooms  # noqa: F401 - the steps
     from orchestration.stages import STEPS
 
-    step = STEPS[assignment.step]
-    if step.code_version() != assignment.code:
-        raise WorkerError(
-            f"asset {step.name}: a worker has other code, or other versions of its libraries, than the machine that started"
-            " the build; install the same Winnow on every node"
-        )
-    recipe = parse_recipe(assignment.recipe, assignment.path)
-    build = Build(recipe, Lake(assignment.home), Snapshot((shard,)), STEPS, away=True)
-    build.take_up(assignment.configs, handed)
-    return build.run(step, shard)
+    return STEPS
 
 
-def metered_call(function: Callable[[Any], Any], item: Any) -> tuple[Any, Cost]:
-    """What a function gives for an item, and what it cost on the machine that this is called on."""
+def metered_call(step: str, code: str, function: Callable[[Any], Any], item: Any) -> tuple[Any, Cost]:
+    """What a function of a step gives for an item, and what it cost on the machine that this is called on."""
+    _same_code(step, code)
     with metered(Traffic()) as cost:
         result = function(item)
     return result, cost[0]
@@ -87,6 +104,7 @@ class RayTeam:
     def __init__(self, ray: Any) -> None:
         self._ray = ray
         self._spent = Cost()
+        self._staged: set[str] = set()
 
     def run(self, build: Build, step: Step, shards: Sequence[Shard | None]) -> Iterator[tuple[Shard | None, Any]]:
         """Run a step for some shards, as they are done; nothing is begun after one that failed, which comes last.
@@ -113,21 +131,27 @@ class RayTeam:
         return partial(self._map, step)
 
     def _map(self, step: str, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
-        task = self._task(step, metered_call)
+        # A unit is small, and its own business: what the whole step asks for would keep units off most nodes.
+        task = self._task(step, metered_call, Needs())
+        code = _steps()[step].code_version()
         waiting: deque[Any] = deque()
-        room = self._room()
+        room = min(self._room(), UNITS)
 
         def next_one() -> Any:
             result, cost = self._result(waiting.popleft(), step)
             self._spent += cost
             return result
 
-        for item in items:
-            waiting.append(task.remote(function, item))
-            if len(waiting) >= room:
+        try:
+            for item in items:
+                waiting.append(task.remote(step, code, function, item))
+                if len(waiting) >= room:
+                    yield next_one()
+            while waiting:
                 yield next_one()
-        while waiting:
-            yield next_one()
+        finally:
+            for reference in waiting:
+                self._ray.cancel(reference)
 
     def _tasks(self, build: Build, step: Step, shards: Sequence[Shard]) -> Iterator[tuple[Shard, Any]]:
         if build.lake.on_disk:
@@ -141,36 +165,59 @@ class RayTeam:
                 step.code_version(), build.configs(),
             )
         )  # fmt: skip
-        task = self._task(step.name, work_on)
-        left, room = deque(shards), self._room()
+        task = self._task(step.name, work_on, needs_of(step.name))
+        left = deque(shards)
         running: dict[Any, Shard] = {}
         failed: tuple[Shard, Exception] | None = None
         while running or (left and failed is None):
-            while left and failed is None and len(running) < room:
+            while left and failed is None and len(running) < self._room():
                 shard = left.popleft()
-                stage_files(build, shard)
-                running[task.remote(common, shard, build.hand_over(step, shard))] = shard
+                try:
+                    self._stage(build, shard)
+                    running[task.remote(common, shard, build.hand_over(step, shard))] = shard
+                except Exception as error:
+                    failed = shard, error
+            if not running:
+                break
             for done in self._ray.wait(list(running), num_returns=1)[0]:
                 shard = running.pop(done)
                 try:
-                    yield shard, self._result(done, f"{step.name}, shard {shard.partition}")
+                    outcome = self._result(done, f"{step.name}, shard {shard.partition}")
                 except Exception as error:
                     failed = failed or (shard, error)
+                    continue
+                if step.by_content:
+                    build.forget_fingerprints()
+                yield shard, outcome
         if failed is not None:
             yield failed
 
-    def _task(self, step: str, function: Callable[..., Any]) -> Any:
-        needs = needs_of(step)
+    def _stage(self, build: Build, shard: Shard) -> None:
+        """Copy crawl files that lie on this machine's disk into the home, where every node reaches them; each once."""
+        for uri, sha256 in ((shard.uri, shard.sha256), (shard.side_uri, shard.side_sha256)):
+            if uri is None or sha256 is None or not objects.is_local(build.recipe.locate(uri)):
+                continue
+            place = staged(build.lake, uri, sha256)
+            if str(place) not in self._staged and not build.lake.exists(place):
+                source = unchanged(build, uri, sha256)
+                with build.lake.new_file(place, once=True) as partial:
+                    shutil.copyfile(str(source), str(partial))
+            self._staged.add(str(place))
+
+    def _task(self, step: str, function: Callable[..., Any], needs: Needs) -> Any:
         asked = {"CPU": needs.cpus, "GPU": needs.gpus, "memory": needs.memory or 0}
         nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
         if not any(all(node.get(name, 0) >= amount for name, amount in asked.items()) for node in nodes):
             told = ", ".join(f"{name} {amount:g}" for name, amount in asked.items() if amount)
             progress.say(step, f"no node of the cluster has {told}; waiting for one")
-        options: dict[str, Any] = {"num_cpus": needs.cpus, "num_gpus": needs.gpus, "scheduling_strategy": "SPREAD"}
+        options: dict[str, Any] = {"num_cpus": needs.cpus, "scheduling_strategy": "SPREAD"}
+        options["max_retries"] = whole_number("WINNOW_RAY_RETRIES", RETRIES)
         if needs.memory is not None:
             options["memory"] = needs.memory
-        retries = whole_number("WINNOW_RAY_RETRIES", RETRIES)
-        return self._ray.remote(function).options(max_retries=retries, **options)
+        if needs.gpus:
+            # Asked for here, and not later, a worker ends with its task, and its models leave the card.
+            options["num_gpus"] = needs.gpus
+        return self._ray.remote(**options)(function)
 
     def _room(self) -> int:
         """How many tasks are handed out at a time."""
@@ -189,18 +236,6 @@ class RayTeam:
             raise WorkerError(
                 f"{about}: its worker died each time ({words}); see to the node, or ask for more memory in WINNOW_RESOURCES"
             ) from error
-
-
-def stage_files(build: Build, shard: Shard) -> None:
-    """Copy crawl files that lie on this machine's disk into the home, where every node reaches them; each once."""
-    for uri, sha256 in ((shard.uri, shard.sha256), (shard.side_uri, shard.side_sha256)):
-        if uri is None or sha256 is None or not objects.is_local(build.recipe.locate(uri)):
-            continue
-        place = staged(build.lake, uri, sha256)
-        if not objects.exists(place):
-            source = local_path(build.recipe.locate(uri))
-            if hash_file(source) == sha256:
-                objects.put(source, place, once=True)
 
 
 @cache

@@ -118,6 +118,8 @@ class Snapshot:
 def register(recipe: Recipe, lake: Lake) -> Snapshot:
     """Look at the recipe's sources now; write and return a new snapshot if anything changed.
 
+    Where another process wrote a snapshot meanwhile, the sources are looked at again, against that one.
+
     A file whose size and time are those of the last look is not read again: whoever reads it later compares its hash.
     Raises RecipeError where a source names no file, or one that cannot be told or read.
     """
@@ -135,7 +137,7 @@ def register(recipe: Recipe, lake: Lake) -> Snapshot:
             "retired": [asdict(shard) for shard in after.retired],
         }
         if not lake.create_document(folder / f"{number:06d}.json", document):
-            raise RecipeError(f"{recipe.path}: another process registered crawl files at the same moment; run again")
+            return register(recipe, lake)
     seen.save()
     return after
 

@@ -143,8 +143,13 @@ def stage(
     return wrap
 
 
-def run_step(build: Build, step: Step, wanted: Sequence[Shard | None], run_id: str) -> list[Outcome]:
-    """Run a step for some shards and write the ledger's rows; done shards are kept on failure."""
+def run_step(
+    build: Build, step: Step, wanted: Sequence[Shard | None], run_id: str, team: workers.Team | None = None
+) -> list[Outcome]:
+    """Run a step for some shards and write the ledger's rows; done shards are kept on failure.
+
+    `team` computes; by default the one that the environment names.
+    """
     outcomes: list[Outcome] = []
     started, before, failed = datetime.now(UTC), ledger.Before(build.lake, step), wanted[:1]
     try:
@@ -152,7 +157,7 @@ def run_step(build: Build, step: Step, wanted: Sequence[Shard | None], run_id: s
         with metered(build.lake.traffic) as observed:
             if wanted:
                 build.observe(step, wanted)
-        for shard, result in workers.chosen().run(build, step, wanted):
+        for shard, result in (team or workers.chosen()).run(build, step, wanted):
             failed = [shard]
             if isinstance(result, Exception):
                 raise result

@@ -92,6 +92,13 @@ class Traffic:
     written: int = 0
 
 
+TRAFFIC = Traffic()
+"""What this process read and wrote."""
+
+_LAKES: set[str] = set()
+"""What names of files begin with that never stand for other bytes, in the object stores of this process's homes."""
+
+
 def hash_file(path: UPath | Path) -> str:
     """Hexadecimal SHA-256 of a file's bytes."""
     digest = hashlib.sha256()
@@ -107,7 +114,9 @@ class Lake:
     def __init__(self, home: str | os.PathLike[str] | UPath) -> None:
         with _plain_store_errors():
             self.home = objects.open_home(home)
-        self.traffic = Traffic()
+        self.traffic = TRAFFIC
+        if not self.on_disk:
+            _LAKES.update(f"{self.home / name}/" for name in ("lake", "observations"))
         self._described: dict[str, tuple[str, int]] = {}
 
     @property
@@ -144,7 +153,7 @@ class Lake:
 
     def _in_store(self, path: UPath) -> bool:
         """Whether it is a file of the lake, in an object store: its name never stands for other bytes."""
-        return not self.on_disk and str(path).startswith(f"{self.home / 'lake'}/")
+        return str(path).startswith(tuple(_LAKES))
 
     def folder_exists(self, path: UPath) -> bool:
         """Whether a folder that was published whole is there."""
@@ -188,13 +197,6 @@ class Lake:
     def uri(self, path: UPath) -> str:
         """A path relative to the home."""
         return path.relative_to(self.home).as_posix()
-
-    def local(self, path: UPath) -> Path:
-        """A path that programs outside this process can open; of a file of the lake, whose name never stands for others."""
-        if not self._in_store(path):
-            return local_path(path)
-        with self._plain_errors(path):
-            return objects.fetch(path, immutable=True)
 
     def write_table(
         self, path: UPath, table: pa.Table | Iterable[pa.Table], metadata: Mapping[str, str] | None = None
@@ -270,7 +272,7 @@ class Lake:
         with self._plain_errors(path):
             known = self._described.pop(str(path), None)
             if known is None:
-                local = self.local(path)
+                local = copy_of(path)
                 known = hash_file(local), local.stat().st_size
             return StoredFile(self.uri(path), known[0], rows, known[1])
 
@@ -351,7 +353,8 @@ class Lake:
         digest = hash_file(partial)
         if objects.put(partial, path, once=True):
             self._described[str(path)] = digest, size
-            objects.keep(partial, objects.place(path))
+            if self._in_store(path):
+                objects.keep(partial, objects.place(path))
 
     @contextmanager
     def new_folder(self, path: UPath) -> Iterator[UPath]:
@@ -372,6 +375,7 @@ class Lake:
             try:
                 partial.mkdir(parents=True)
                 yield partial
+                self.traffic.written += sum(file.bytes for file in objects.tree(partial))
                 if not path.exists():
                     partial.rename(path)
             finally:
@@ -436,6 +440,26 @@ class Lake:
         with (folder / f"{name}.lock").open("w") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX)
             yield
+
+    @contextmanager
+    def one_at_a_time(self, folder: UPath) -> Iterator[None]:
+        """One process of this machine at a time works in a folder of `scratch`; the lock ends with the process."""
+        lock = Path(f"{folder.path}.lock")
+        with self._plain_errors(folder):
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            while True:
+                stream = lock.open("w")
+                fcntl.flock(stream, fcntl.LOCK_EX)
+                # Whoever held it before deleted it, and another may have made it anew meanwhile.
+                with suppress(FileNotFoundError):
+                    if os.path.samestat(os.fstat(stream.fileno()), lock.stat()):
+                        break
+                stream.close()
+        with stream:
+            try:
+                yield
+            finally:
+                lock.unlink(missing_ok=True)
 
     @contextmanager
     def _open(self, path: UPath, ranged: bool) -> Iterator[BinaryIO]:
@@ -570,15 +594,23 @@ def _plain_store_errors(path: UPath | None = None) -> Iterator[None]:
 
 
 def local_path(path: UPath | Path) -> Path:
-    """A path that programs outside this process can open: of an object, or of all objects under a name, a copy.
+    """A path that programs outside this process can open and read: what it names counts as read.
 
-    Raises LakeError where there is no such object.
+    Of an object, or of all objects under a name, it is a copy. Raises LakeError where there is no such object.
     """
+    local = copy_of(path)
+    if local.is_file():
+        TRAFFIC.read += local.stat().st_size
+    return local
+
+
+def copy_of(path: UPath | Path) -> Path:
+    """The same for whoever only looks whether it is what it should be."""
     if not isinstance(path, UPath) or is_local(path):
         return Path(str(path))
     with _plain_store_errors(path):
         try:
-            return objects.fetch(path)
+            return objects.fetch(path, immutable=str(path).startswith(tuple(_LAKES)))
         except FileNotFoundError:
             return _local_folder(path)
 
@@ -598,7 +630,7 @@ def _local_folder(path: UPath) -> Path:
                 file.path.fs.get_file(file.path.path, str(partial))
                 objects.keep(partial, target)
     with suppress(FileNotFoundError):
-        os.utime(top)
+        objects.asked_for(top)
     return top
 
 

@@ -30,7 +30,7 @@ ATTEMPTS = 10
 """Times that a request is sent: a store that answers 500 or 503, or nothing, is asked again, later and later."""
 CONNECT_SECONDS, READ_SECONDS = 10, 20
 CACHE_GB = 50.0
-UNTOUCHED = 3600
+UNTOUCHED = 6 * 3600
 """Seconds for which a copy is not deleted after it was asked for: whoever asked may not have opened it yet."""
 ABANDONED = 7 * 24 * 3600
 """After so many seconds a file that was being fetched or written is taken to be left by a killed process."""
@@ -68,8 +68,9 @@ def open_home(home: str | os.PathLike[str] | UPath) -> UPath:
             return path
         found = UPath(str(path), protocol=path.protocol, **_patience(path))
         if hasattr(found.fs, "retries"):
-            # s3fs repeats what botocore has repeated; a store that hangs would be waited for five times as long.
-            found.fs.retries = 1
+            # s3fs repeats what botocore has repeated, and answers that break off, which botocore does not see; fewer times
+            # than by default, since a store that hangs is waited for as often.
+            found.fs.retries = 3
     except ImportError as error:
         raise StoreError(f"{home}: {error}; install Winnow with the extra of that store, e.g. 'winnow[s3]'") from error
     except ValueError as error:
@@ -360,11 +361,9 @@ def _take(path: UPath, own: bytes, seconds: float) -> None:
     seen, since = None, time.monotonic()
     while not create(path, own):
         found = read_tagged(path)
-        if found is None:
-            continue
-        if found[1] != seen:
+        if found is not None and found[1] != seen:
             seen, since = found[1], time.monotonic()
-        elif time.monotonic() - since > seconds and swap(path, own, seen):
+        elif found is not None and time.monotonic() - since > seconds and swap(path, own, seen):
             return
         time.sleep(min(1.0, seconds / 10))
 
@@ -424,12 +423,20 @@ def fetch(path: UPath, immutable: bool = False) -> Path:
         state = tag
     target = place(path, state)
     with suppress(FileNotFoundError, NotADirectoryError):
-        os.utime(target)
+        asked_for(target)
         return target
     with partial_file(path) as partial:
         path.fs.get_file(path.path, str(partial))
         keep(partial, target)
     return target
+
+
+def asked_for(copy: Path) -> None:
+    """Remember that a copy was asked for now: by its time of access, since others know it by its time of change.
+
+    Raises FileNotFoundError where there is none.
+    """
+    os.utime(copy, (time.time(), copy.stat().st_mtime))
 
 
 def keep(partial: Path, target: Path) -> None:
@@ -468,7 +475,7 @@ def trim(limit: float, untouched: float = UNTOUCHED) -> int:
     for copy in (cache_folder() / "files").glob("*/*/*"):
         parts = [copy, *copy.rglob("*")] if copy.is_dir() else [copy]
         try:
-            found.append((copy.stat().st_mtime, sum(part.stat().st_size for part in parts), copy))
+            found.append((copy.stat().st_atime, sum(part.stat().st_size for part in parts), copy))
         except FileNotFoundError:
             continue
     left, gone, now = sum(size for _, size, _ in found), 0, time.time()

@@ -110,9 +110,10 @@ class NearVectors:
         found: list[np.ndarray] = []
         count = 0
         kept = [self.store.folder / f"pairs-{group:05}-{self.threshold}.bin" for group in range(self.store.groups)]
-        seen = self._see([group for group, path in enumerate(kept) if not (whole and path.exists())], mask, mask)
+        known = {group for group, path in enumerate(kept) if whole and path.exists()}
+        seen = self._see([group for group in range(len(kept)) if group not in known], mask, mask)
         for group, done in enumerate(kept):
-            if whole and done.exists():
+            if group in known:
                 some = np.fromfile(done, PAIR)
             else:
                 gathered = _up_to(next(seen), None if limit is None else limit - count)

@@ -20,7 +20,7 @@ from tests.deploy.cluster import Cluster, serving, without_proxies
 
 DEPLOY = REPOSITORY / "deploy"
 GIB = 1 << 30
-ON_GPUS = {"embeddings", "synthetic", "fusion", "comparison"}
+ON_GPUS = {"embeddings", "eval_vectors", "vocabulary", "hints", "synthetic", "fusion", "comparison"}
 
 SHOW = """
 import json

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.instance import write_instance
+from resources.lake import hash_file
 from tests.conftest import Project, make_project
 from tests.orchestration.test_instance import postgres  # noqa: F401 - a fixture
 from tests.ray_cluster import Cluster, ray_cluster
@@ -73,6 +75,16 @@ def ended(process: subprocess.Popen[str]) -> str:
     return line.removeprefix("manifest: ")
 
 
+def hashes(house: House, bucket: str) -> dict[str, str]:
+    """Hash of every file of the lake, by name."""
+    client, found = s3_client(house.store), {}
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="home/lake/"):
+        for entry in page["Contents"]:
+            body = client.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
+            found[entry["Key"].removeprefix("home/lake/")] = hashlib.sha256(body).hexdigest()
+    return found
+
+
 @pytest.fixture(scope="module")
 def far(tmp_path_factory) -> Iterator[tuple[Store, Cluster]]:
     with s3_server() as store, ray_cluster(tmp_path_factory.mktemp("nodes"), [1, 1], store.environment) as cluster:
@@ -116,19 +128,35 @@ def storm(house: House, process: subprocess.Popen[str], weather: Weather, times:
 
 
 def test_with_a_worker_killed_and_a_failing_store_two_nodes_make_the_files_that_one_disk_makes(built, far, tmp_path):
-    project = make_project(tmp_path / "project")
-    house = House(project, built[1], *far)
-    make_bucket(house.store, "whole")
-    process = house.start("whole")
+    house = House(make_project(tmp_path / "project"), built[1], *far)
+    make_bucket(house.store, "half")
+    process = house.start("half", "build", "recipe.yaml", "--select", "*removals")
     kill_a_worker(house, process, set())
     storm(house, process, Weather(each=3, status=503), 15)
     storm(house, process, Weather(each=3, status=500), 15)
-    storm(house, process, Weather(each=5, seconds=0.5), 10)
-    assert ended(process) == house.manifest
+    storm(house, process, Weather(each=5, seconds=0.5), 5)
+    said(process)
+    lake = built[0].home / "lake"
+    found = hashes(house, "half")
+    assert found == {name: hash_file(lake / name) for name in found}
+    assert {"candidate", "sample", "image", "rights", "decision"} <= {name.partition("/")[0] for name in found}
+    # Both nodes computed, in folders of their own; crawl files came by way of the store.
     for node in house.cluster.nodes[1:]:
-        # Both nodes computed, in folders of their own; crawl files came by way of the store.
         assert list((node.folder / "cache").rglob("*.warc.gz"))
         assert not list((node.folder / "work").iterdir())
+
+
+@pytest.mark.cluster
+def test_a_whole_build_with_workers_killed_and_a_failing_store_is_that_of_one_disk(built, far, tmp_path):
+    house = House(make_project(tmp_path / "project"), built[1], *far)
+    make_bucket(house.store, "whole")
+    process = house.start("whole")
+    kill_a_worker(house, process, killed := set())
+    storm(house, process, Weather(each=3, status=503), 15)
+    kill_a_worker(house, process, killed)
+    storm(house, process, Weather(each=3, status=500), 15)
+    storm(house, process, Weather(each=5, seconds=0.5), 10)
+    assert ended(process) == house.manifest
     sample = said(house.start("whole", "sql", "SELECT min(sample_id) FROM release_member", "--csv")).split()[-1]
     assert "released in demo-0.1.0" in said(house.start("whole", "explain", sample))
     assert "residue: 0" in said(house.start("whole", "takedown", "sample", sample))
