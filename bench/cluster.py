@@ -109,7 +109,8 @@ def on_workers(recipe: Path, folder: Path, workers: int) -> Run:
     with s3_server() as store, ray_cluster(folder / "nodes", [1] * workers, store.environment) as cluster:
         variables = {
             **store.environment,
-            "WINNOW_HOME": f"s3://{BUCKET}/home",
+            # Servers of one process share what they hold: a home of its own for every run.
+            "WINNOW_HOME": f"s3://{BUCKET}/{folder.name}",
             "WINNOW_CACHE": str(folder / "cache"),
             "WINNOW_RAY_ADDRESS": cluster.address,
         }

@@ -37,6 +37,9 @@ PLAIN = (
     "RemovalError",
     "ReleaseError",
     "EvaluationSetError",
+    "CapacityError",
+    "PointerMovedError",
+    "WorkerError",
 )
 """Errors that say in their own words what is wrong; what caused them says less."""
 
@@ -213,6 +216,9 @@ def _failure(result: dg.ExecuteInProcessResult) -> str:
         if event.is_step_failure:
             error = event.step_failure_data.error
             while error is not None and error.cause is not None and error.cls_name not in PLAIN:
+                if (error.cause.cls_name or "").startswith("RayTaskError"):
+                    # It only says on which worker the error arose.
+                    break
                 error = error.cause
             words = (error.message if error else "unknown error").strip()
             name, _, sentence = words.partition(": ")
