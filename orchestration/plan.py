@@ -241,6 +241,7 @@ class Build:
 
     Attributes:
         away: crawl files are read from their staged copies: this is another machine than the recipe's.
+        spread: for a step by its name, what hands items of its work to workers; None where there are none.
     """
 
     recipe: Recipe
@@ -248,6 +249,7 @@ class Build:
     snapshot: Snapshot
     steps: Mapping[str, Step]
     away: bool = False
+    spread: Callable[[str], Any] = lambda step: None
     _fingerprints: dict[tuple[str, int | None], str] = field(default_factory=dict)
     _contents: dict[tuple[str, int | None], str] = field(default_factory=dict)
     _configs: dict[str, Any] = field(default_factory=dict)
@@ -557,9 +559,24 @@ class Work:
         """Where one of this step's own files will lie, relative to the home."""
         return self.build.lake.uri(self.build.path(self.step, self.shard, name))
 
+    def spread(self) -> Any:
+        """What hands items of this step's work to workers, if there are any but this process."""
+        return self.build.spread(self.step.name)
+
     def earlier(self, table: str) -> list[UPath]:
-        """Files of a table that any build left in the lake: where content keys are looked up."""
-        return self.build.lake.files(self.build.lake.home / "lake" / table, "*.parquet")
+        """Files of a table that any build left in the lake: where content keys are looked up.
+
+        In an object store only those of the same shard, and of the one whose place it took: with many shards, looking into the
+        files of all of them for each would move far more bytes than it saves.
+        """
+        lake = self.build.lake
+        folder = lake.home / "lake" / table
+        if lake.on_disk:
+            return lake.files(folder, "*.parquet")
+        labels = [self.shard.label] if self.shard else ["all"]
+        if self.shard and self.shard.supersedes:
+            labels.append(replace(self.shard, shard_id=self.shard.supersedes).label)
+        return [path for label in labels for path in lake.files(folder, f"{label}-*.parquet")]
 
     def crawl_file(self) -> UPath:
         """The shard's crawl file; raises CrawlFileError where it is gone or its bytes are not the registered ones."""

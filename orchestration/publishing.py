@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -42,24 +43,26 @@ def publish_database(lake: Lake, manifest: Manifest) -> UPath:
         with lake.new_file(target := lake.home / "provenance.duckdb") as partial:
             _build(lake, manifest, local_path(partial))
         return target
-    for left in reversed(range(ATTEMPTS)):
-        try:
-            with lake.new_pointer(lake.home / "provenance.json") as pointer:
-                target = lake.home / DATABASES / f"{manifest.build_id}-{uuid.uuid4().hex[:12]}.duckdb"
-                with lake.new_file(target, once=True) as partial:
-                    _build(lake, manifest, local_path(partial))
-                pointer.document = {
-                    "file": lake.uri(target),
-                    "build_id": manifest.build_id,
-                    "manifest": lake.uri(manifest_path(lake, manifest.build_id)),
-                    "manifest_sha256": manifest.sha256,
-                    "published_at": datetime.now(UTC).isoformat(),
-                }
-            return target
-        except PointerMovedError:
-            if not left:
-                raise
-    raise AssertionError("unreachable")
+    for _ in range(ATTEMPTS - 1):
+        with suppress(PointerMovedError):
+            return _point_to_new(lake, manifest)
+    return _point_to_new(lake, manifest)
+
+
+def _point_to_new(lake: Lake, manifest: Manifest) -> UPath:
+    """Build the database in an object store; raises PointerMovedError where another process published one meanwhile."""
+    with lake.new_pointer(lake.home / "provenance.json") as pointer:
+        target = lake.home / DATABASES / f"{manifest.build_id}-{uuid.uuid4().hex[:12]}.duckdb"
+        with lake.new_file(target, once=True) as partial:
+            _build(lake, manifest, local_path(partial))
+        pointer.document = {
+            "file": lake.uri(target),
+            "build_id": manifest.build_id,
+            "manifest": lake.uri(manifest_path(lake, manifest.build_id)),
+            "manifest_sha256": manifest.sha256,
+            "published_at": datetime.now(UTC).isoformat(),
+        }
+    return target
 
 
 def database_file(lake: Lake) -> UPath:

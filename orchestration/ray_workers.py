@@ -12,6 +12,7 @@ import logging
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import PurePath
@@ -32,6 +33,9 @@ RETRIES = 3
 
 AHEAD = 2
 """Tasks that wait for each processor of the cluster."""
+
+QUESTIONS = 16
+"""Shards that a store is asked about at the same time."""
 
 UNITS = 64
 """Most units of a step's work that are out at a time: each has its data with it."""
@@ -112,8 +116,8 @@ class RayTeam:
         Steps over all shards, and shards whose files are there, are this process's own business.
         """
         asked: list[Shard] = []
-        for shard in shards:
-            if shard is not None and step.per_shard and not build.done(step, shard):
+        for shard, done in zip(shards, self._done(build, step, shards), strict=True):
+            if shard is not None and not done:
                 asked.append(shard)
                 continue
             try:
@@ -125,6 +129,13 @@ class RayTeam:
                 return
         if asked:
             yield from self._tasks(build, step, asked)
+
+    def _done(self, build: Build, step: Step, shards: Sequence[Shard | None]) -> list[bool]:
+        """For which shards the files are there: many questions to a store, of which each takes its time."""
+        for shard in shards:
+            build.fingerprint(step, shard)
+        with ThreadPoolExecutor(QUESTIONS) as pool:
+            return list(pool.map(partial(build.done, step), shards))
 
     def spread(self, step: str) -> Spread:
         """What hands items to workers with what a step asks for."""

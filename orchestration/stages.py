@@ -157,7 +157,9 @@ def run_step(
         with metered(build.lake.traffic) as observed:
             if wanted:
                 build.observe(step, wanted)
-        for shard, result in (team or workers.chosen()).run(build, step, wanted):
+        team = team or workers.chosen()
+        build.spread = team.spread
+        for shard, result in team.run(build, step, wanted):
             failed = [shard]
             if isinstance(result, Exception):
                 raise result

@@ -11,6 +11,7 @@ import fnmatch
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import threading
@@ -155,14 +156,19 @@ def files(folder: UPath, pattern: str = "*") -> list[UPath]:
     """Files of a folder whose names match, by name; none where there is no such folder."""
     if is_local(folder):
         return sorted(folder.glob(pattern), key=lambda path: path.name) if folder.exists() else []
+    prefix = folder.path.rstrip("/") + "/"
+    begins = re.split(r"[*?[]", pattern, maxsplit=1)[0]
     try:
-        names = folder.fs.ls(folder.path, detail=False)
+        if begins and hasattr(folder.fs, "call_s3"):
+            # Names that begin so, and not all of a folder that may have very many.
+            names = folder.fs.find(folder.path, prefix=begins)
+        else:
+            names = folder.fs.ls(folder.path, detail=False)
     except FileNotFoundError:
         return []
     # A file has no files: asked for its content, a store gives the file itself.
-    prefix = folder.path.rstrip("/") + "/"
     found = (name.removeprefix(prefix).rstrip("/") for name in names if name.startswith(prefix))
-    return [folder / name for name in sorted(found) if name and fnmatch.fnmatchcase(name, pattern)]
+    return [folder / name for name in sorted(found) if "/" not in name and name and fnmatch.fnmatchcase(name, pattern)]
 
 
 def entries(folder: UPath) -> list[UPath]:

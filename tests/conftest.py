@@ -34,6 +34,32 @@ def _place(item) -> int:
     return 0 if item.module.__name__.startswith("tests.ui") else 1 if "slow" in names else 2
 
 
+@pytest.fixture(scope="module")
+def store():
+    """A real S3 server that clients of this process find; see tests.stores."""
+    from tests.stores import environment, s3_server
+
+    with s3_server() as server, environment(server.environment):
+        yield server
+
+
+@pytest.fixture
+def machine(request, tmp_path, monkeypatch):
+    """A machine of the test's own, whose cache is empty; fair weather before and after."""
+    from resources import lake, objects
+    from tests.stores import Weather
+
+    monkeypatch.setenv("WINNOW_CACHE", str(tmp_path / "cache"))
+    lake._seen_at.clear()
+    objects._room.cache_clear()
+    # The pauses before a request is sent again, of up to 20 seconds.
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.02)
+    yield
+    objects._room.cache_clear()
+    if "store" in request.fixturenames:
+        request.getfixturevalue("store").weather = Weather()
+
+
 @dataclass
 class Project:
     """A folder with crawl files, a recipe and a home, and the `winnow` command in it."""

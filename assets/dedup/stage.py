@@ -14,7 +14,7 @@ from assets.dedup.dedup import DedupSettings, Pool, decide, pool_rows
 from assets.dedup.diversify import DiversifySettings, decide_diversity
 from assets.embeddings.cache import as_matrix
 from assets.embeddings.embed import SCORER
-from orchestration import progress, workers
+from orchestration import progress
 from orchestration.plan import Build, Rows, Work
 from orchestration.recipe import Recipe
 from orchestration.stages import check, stage
@@ -45,8 +45,7 @@ def dedup(work: Work) -> Mapping[str, Rows]:
     """
     settings = DedupSettings(**{**work.config, "prefer": tuple(work.config["prefer"])})
     columns = ["image_url", "text"] if settings.same_url or settings.same_phash_and_text else []
-    spread = workers.chosen().spread(work.step.name)
-    decisions = decide(_pool(work, "agreement", columns), work.scratch(), settings, _report(work), spread)
+    decisions = decide(_pool(work, "agreement", columns), work.scratch(), settings, _report(work), work.spread())
     return {"decision": decisions}
 
 

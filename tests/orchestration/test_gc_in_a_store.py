@@ -12,15 +12,9 @@ from orchestration.gc import collect
 from orchestration.plan import staged
 from resources import objects
 from resources.lake import Lake, LakeError
-from tests.stores import BUCKET, Weather, environment, s3_server
+from tests.stores import BUCKET, Weather
 
 NEEDED, SIDE, UNNEEDED = (letter * 64 for letter in "abc")
-
-
-@pytest.fixture(scope="module")
-def store():
-    with s3_server() as server, environment(server.environment):
-        yield server
 
 
 @pytest.fixture(params=["s3", "disk"])

@@ -17,27 +17,11 @@ from orchestration.manifest import BuildError, Manifest
 from resources import lake as lakes
 from resources import objects
 from resources.lake import Lake, LakeError, PointerMovedError, copy_of, local_path
-from tests.stores import BUCKET, Weather, environment, s3_client, s3_server
+from tests.stores import BUCKET, Weather, environment, s3_client
+
+pytestmark = pytest.mark.usefixtures("machine")
 
 TABLE = pa.table({"sample_id": pa.array([1, 2], pa.uint64()), "text": ["a", None]})
-
-
-@pytest.fixture(scope="module")
-def store():
-    with s3_server() as server, environment(server.environment):
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def _fresh(request, tmp_path, monkeypatch):
-    """A machine of the test's own, whose cache is empty; fair weather before and after."""
-    monkeypatch.setenv("WINNOW_CACHE", str(tmp_path / "cache"))
-    lakes._seen_at.clear()
-    # The pauses before a request is sent again, of up to 20 seconds.
-    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.02)
-    yield
-    if "store" in request.fixturenames:
-        request.getfixturevalue("store").weather = Weather()
 
 
 @pytest.fixture

@@ -14,28 +14,11 @@ import pytest
 
 from resources import objects
 from resources.objects import LeaseLostError, StoreError
-from tests.stores import BUCKET, Weather, environment, make_bucket, s3_client, s3_server
+from tests.stores import BUCKET, Weather, make_bucket, s3_client
+
+pytestmark = pytest.mark.usefixtures("machine")
 
 LONG_AGO = 10 * objects.UNTOUCHED
-
-
-@pytest.fixture(scope="module")
-def store():
-    with s3_server() as server, environment(server.environment):
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def _fresh(request, tmp_path, monkeypatch):
-    """A cache of the test's own; fair weather before and after."""
-    monkeypatch.setenv("WINNOW_CACHE", str(tmp_path / "cache"))
-    objects._room.cache_clear()
-    # The pauses before a request is sent again, of up to 20 seconds.
-    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.02)
-    yield
-    objects._room.cache_clear()
-    if "store" in request.fixturenames:
-        request.getfixturevalue("store").weather = Weather()
 
 
 @pytest.fixture
