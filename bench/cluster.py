@@ -23,9 +23,9 @@ from PIL import Image
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARDS = 40
-IMAGES = 100
+IMAGES = 90
 SIDE = 512
-ROUNDS = 3
+ROUNDS = 2
 LAST = "embeddings"
 """Stages up to this one are measured: all of them but a few that look over all shards fan out."""
 

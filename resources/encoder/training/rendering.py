@@ -8,6 +8,7 @@ import multiprocessing
 import signal
 import zlib
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from types import FrameType
 
@@ -32,8 +33,9 @@ def render_all(drawings: Sequence[Drawing], root: Path, folder: Path, processes:
     """PNG of every drawing, in order; None where it could not be drawn. Pictures that are there are not drawn again."""
     folder.mkdir(parents=True, exist_ok=True)
     work = [(root / d.path, folder / f"{hashlib.sha256(d.path.encode()).hexdigest()[:24]}.png") for d in drawings]
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        done = pool.starmap(_render, work, chunksize=16)
+    # Its workers end by themselves; those of a multiprocessing.Pool are sent a SIGTERM, which whoever started us may ignore.
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        done = list(pool.map(_render, *zip(*work, strict=True), chunksize=16)) if work else []
     return [target if ok else None for (_, target), ok in zip(work, done, strict=True)]
 
 
