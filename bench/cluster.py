@@ -13,8 +13,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +25,15 @@ from PIL import Image
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARDS = 40
-IMAGES = 90
+IMAGES = 200
 SIDE = 512
 ROUNDS = 2
 LAST = "embeddings"
 """Stages up to this one are measured: all of them but a few that look over all shards fan out."""
+
+
+BARE, BARE_TWICE = "bare functions, one process", "bare functions, two processes with half of the shards each"
+ONE, TWO = "one worker", "two workers"
 
 
 @dataclass(frozen=True)
@@ -41,13 +47,15 @@ class Run:
 
 def main(shards: int = SHARDS, images: int = IMAGES, rounds: int = ROUNDS) -> str:
     """Measure everything and give the section of docs/benchmarks.md."""
-    found: dict[str, list[Run]] = {"bare functions": [], "one worker": [], "two workers": []}
+    found: dict[str, list[Run]] = {name: [] for name in (BARE, BARE_TWICE, ONE, TWO)}
     with tempfile.TemporaryDirectory() as folder:
         recipe = make_crawl(Path(folder) / "project", shards, images)
+        halves = [half_of(recipe, parity) for parity in (0, 1)]
         for number in range(rounds):
-            found["bare functions"].append(bare(recipe, Path(folder) / f"disk-{number}"))
-            for workers in (1, 2):
-                name = "one worker" if workers == 1 else "two workers"
+            found[BARE] += bare([recipe], Path(folder) / f"disk-{number}")
+            both = bare(halves, Path(folder) / f"halves-{number}")
+            found[BARE_TWICE].append(max(both, key=lambda run: run.seconds))
+            for workers, name in ((1, ONE), (2, TWO)):
                 found[name].append(on_workers(recipe, Path(folder) / f"far-{number}-{workers}", workers))
     return section(found, shards, images)
 
@@ -66,6 +74,16 @@ def make_crawl(folder: Path, shards: int, images: int) -> Path:
         recipe.pop(name)
     path = folder / "recipe.yaml"
     path.write_text(yaml.safe_dump(recipe))
+    return path
+
+
+def half_of(recipe: Path, parity: int) -> Path:
+    """The same recipe over every second file."""
+    half = yaml.safe_load(recipe.read_text())
+    files = sorted((recipe.parent / "crawl").iterdir())[parity::2]
+    half["crawl"]["sources"][0]["uris"] = [f"crawl/{file.name}" for file in files]
+    path = recipe.with_name(f"half-{parity}.yaml")
+    path.write_text(yaml.safe_dump(half))
     return path
 
 
@@ -95,18 +113,27 @@ def _response(url: str, body: bytes, kind: str) -> bytes:
     return head.encode() + http + b"\r\n\r\n"
 
 
-def bare(recipe: Path, home: Path) -> Run:
-    """The functions of the steps, one shard after the other, in one process over a disk: no Dagster, no cluster."""
-    return _measure(recipe, {"WINNOW_HOME": str(home)}, "--bare")
+def bare(recipes: Sequence[Path], home: Path) -> list[Run]:
+    """The functions of the steps, one shard after the other, over a disk: no Dagster, no cluster.
+
+    Recipes are run at the same time, each in a process that keeps to a processor of its own.
+    """
+    with ThreadPoolExecutor(len(recipes)) as pool:
+        return list(
+            pool.map(
+                lambda n: _measure(recipes[n], {"WINNOW_HOME": str(home / str(n))}, "--bare", processor=n),
+                range(len(recipes)),
+            )
+        )
 
 
 def on_workers(recipe: Path, folder: Path, workers: int) -> Run:
-    """The same by `run_step` over a store, on a cluster of so many nodes with one processor each."""
+    """The same by `run_step` over a store, on a cluster of so many nodes that keep to a processor of their own each."""
     from tests.ray_cluster import ray_cluster
     from tests.stores import BUCKET, s3_server
 
     folder.mkdir()
-    with s3_server() as store, ray_cluster(folder / "nodes", [1] * workers, store.environment) as cluster:
+    with s3_server() as store, ray_cluster(folder / "nodes", [1] * workers, store.environment, pinned=True) as cluster:
         variables = {
             **store.environment,
             # Servers of one process share what they hold: a home of its own for every run.
@@ -117,13 +144,14 @@ def on_workers(recipe: Path, folder: Path, workers: int) -> Run:
         return _measure(recipe, variables)
 
 
-def _measure(recipe: Path, variables: Mapping[str, str], *arguments: str) -> Run:
+def _measure(recipe: Path, variables: Mapping[str, str], *arguments: str, processor: int | None = None) -> Run:
     command = [sys.executable, "-m", "bench.cluster", "--measure", str(recipe), *arguments]
     one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("WINNOW", "DAGSTER"))}
     done = subprocess.run(
-        command, cwd=REPOSITORY, env={**kept, **one_thread, **variables}, capture_output=True, text=True
-    )
+        command, cwd=REPOSITORY, env={**kept, **one_thread, **variables}, capture_output=True, text=True,
+        preexec_fn=None if processor is None else partial(os.sched_setaffinity, 0, {processor}),
+    )  # fmt: skip
     if done.returncode:
         raise RuntimeError(done.stdout + done.stderr)
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("{")]
@@ -161,38 +189,42 @@ def section(found: Mapping[str, list[Run]], shards: int, images: int) -> str:
     """The section of docs/benchmarks.md."""
     median = {name: statistics.median(run.seconds for run in runs) for name, runs in found.items()}
     lines = [
-        f"| {name} | {median[name]:.1f} s | {shards / median[name]:.2f} | {median['one worker'] / median[name]:.2f} |"
-        for name in found
+        f"| {name} | {median[name]:.1f} s | {shards / median[name]:.2f} | {median[base] / median[name]:.2f} |"
+        for name, base in ((BARE, BARE), (BARE_TWICE, BARE), (ONE, ONE), (TWO, ONE))
     ]
-    one = [run.by_step for run in found["one worker"]]
-    steps = sorted(one[0], key=lambda name: -statistics.median(run[name] for run in one))
-    bare_runs = [run.by_step for run in found["bare functions"]]
+    names = sorted(found[ONE][0].by_step, key=lambda name: -_step(found[ONE], name))
     table = [
-        f"| {name} | {statistics.median(r[name] for r in bare_runs) / shards:.3f} s "
-        f"| {statistics.median(r[name] for r in one) / shards:.3f} s |"
-        for name in steps
+        f"| {name} | {_step(found[BARE], name) / shards:.3f} s | {_step(found[ONE], name) / shards:.3f} s "
+        f"| {_step(found[ONE], name) / _step(found[TWO], name):.2f} |"
+        for name in names
     ]
-    over = (median["one worker"] - median["bare functions"]) / shards
+    over = (median[ONE] - median[BARE]) / shards
     return "\n".join(
         [
             "## A cluster",
             "",
             f"{shards} shards of {images} pictures of {SIDE} pixels, every stage up to the vectors, medians of"
-            f" {len(one)} runs. Home in an S3 server on the same machine; a Ray node for each worker, with one processor and"
-            " folders of its own; starting the workers is in the times. Server, driver and head share the two cores with the"
-            " workers. The bare functions run in one process over a disk, without Dagster and without a cluster.",
+            f" {len(found[ONE])} runs. Home in an S3 server on the same machine; a Ray node for each worker, with folders of its"
+            " own, whose processes keep to one processor, as a machine with one does. Starting the workers, with their"
+            " libraries and models, is in the times. Server, driver and the cluster's head share the two cores with the workers."
+            " The bare functions run over a disk, without Dagster and without a cluster, each process on one processor: two of"
+            " them say what these two cores give.",
             "",
-            "| stages that run shard by shard | seconds | shards/s | times one worker |",
+            "| stages that run shard by shard | seconds | shards/s | times one |",
             "| --- | --- | --- | --- |",
             *lines,
             "",
-            f"What one worker, store and cluster add to the bare functions: {over:.2f} s a shard over {len(steps)} steps.",
+            f"What one worker, store and cluster add to the bare functions: {over:.2f} s a shard over {len(names)} steps.",
             "",
-            "| step | bare, a shard | one worker, a shard |",
-            "| --- | --- | --- |",
+            "| step | bare, a shard | one worker, a shard | two workers, times one |",
+            "| --- | --- | --- | --- |",
             *table,
         ]
     )
+
+
+def _step(runs: Sequence[Run], name: str) -> float:
+    return statistics.median(run.by_step[name] for run in runs)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 RAY = Path(sys.executable).with_name("ray")
@@ -75,8 +76,8 @@ class Cluster:
     jobs: str = ""
     nodes: list[Node] = field(default_factory=list)
 
-    def add(self, cpus: int, *arguments: str) -> Node:
-        """Start a node."""
+    def add(self, cpus: int, *arguments: str, processor: int | None = None) -> Node:
+        """Start a node; where a processor is named, all its processes keep to that one."""
         folder = self.folder / f"node-{len(self.nodes)}"
         for name in ("work", "tmp", "home", "cache"):
             (folder / name).mkdir(parents=True)
@@ -101,8 +102,9 @@ class Cluster:
         ]  # fmt: skip
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
-                command, cwd=folder / "work", env=environment, stdout=log, stderr=log, start_new_session=True
-            )
+                command, cwd=folder / "work", env=environment, stdout=log, stderr=log, start_new_session=True,
+                preexec_fn=None if processor is None else partial(os.sched_setaffinity, 0, {processor}),
+            )  # fmt: skip
         node = Node(folder, process)
         self.nodes.append(node)
         return node
@@ -110,9 +112,16 @@ class Cluster:
 
 @contextmanager
 def ray_cluster(
-    folder: Path, cpus: list[int], environment: Mapping[str, str], dashboard: bool = False
+    folder: Path,
+    cpus: list[int],
+    environment: Mapping[str, str],
+    dashboard: bool = False,
+    pinned: bool = False,
 ) -> Iterator[Cluster]:
-    """A head without processors, with a job server where asked, and a node for each number of `cpus`; killed at the end."""
+    """A head without processors, with a job server where asked, and a node for each number of `cpus`; killed at the end.
+
+    Where `pinned`, each node keeps to a processor of its own, as a machine with one does.
+    """
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp", ignore_cleanup_errors=True) as sockets:
         cluster = Cluster(f"127.0.0.{FIRST}:{port}", environment, folder, Path(sockets))
@@ -123,8 +132,8 @@ def ray_cluster(
                 cluster.jobs = f"http://127.0.0.1:{jobs}"
             cluster.add(0, "--head", "--port", str(port), *server)
             wait_for(cluster.address, 0, 1)
-            for count in cpus:
-                cluster.add(count, "--address", cluster.address)
+            for number, count in enumerate(cpus):
+                cluster.add(count, "--address", cluster.address, processor=number if pinned else None)
             wait_for(cluster.address, sum(cpus), len(cpus) + 1)
             yield cluster
         finally:
