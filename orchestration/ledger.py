@@ -14,6 +14,7 @@ import pyarrow as pa
 from upath import UPath
 
 from assets.provenance.tables import TABLES
+from orchestration.cost import Cost
 from orchestration.plan import Build, Outcome, Step
 from orchestration.registry import Shard
 from resources.lake import Lake, sha256_of
@@ -39,10 +40,10 @@ def record_runs(build: Build, step: Step, outcomes: Sequence[Outcome], run_id: s
     write(build.lake, "run", found, step.name)
 
 
-def record_failure(build: Build, step: Step, shard: Shard | None, run_id: str, started: datetime) -> None:
+def record_failure(build: Build, step: Step, shard: Shard | None, run_id: str, started: datetime, cost: Cost) -> None:
     """Write one document for a step that did not end well."""
     run = _run(build, build.build_id, step, shard, run_id, started, datetime.now(UTC))
-    write(build.lake, "run", [{**run, "status": "failed", "reused": False, "files": []}], step.name)
+    write(build.lake, "run", [{**run, "status": "failed", "reused": False, **cost.as_dict(), "files": []}], step.name)
 
 
 def parts_of(build: Build, step: Step, shard: Shard | None) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from assets.provenance.tables import TABLES, conform
 from orchestration.cost import Cost, metered
 from orchestration.recipe import Recipe
 from orchestration.registry import Shard, Snapshot, forget
+from resources import objects
 from resources.batches import ahead
 from resources.lake import Lake, StoredFile, copy_of, hash_file, local_path, sha256_of
 
@@ -411,7 +412,7 @@ class Build:
 
     def run(self, step: Step, shard: Shard | None) -> Outcome:
         """Make the step's files for that shard, unless they are there; say what it cost."""
-        with metered(self.lake.traffic) as cost:
+        with metered(self.lake.traffic) as cost, objects.holding():
             outcome = self._made(step, shard)
         return replace(outcome, cost=cost[0])
 

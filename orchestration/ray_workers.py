@@ -24,7 +24,7 @@ from orchestration.cost import Cost, metered
 from orchestration.plan import Build, Handed, Outcome, Step, staged, unchanged
 from orchestration.recipe import parse_recipe
 from orchestration.registry import Shard, Snapshot
-from orchestration.workers import Spread
+from orchestration.workers import Done, Failure, Spread, attempt
 from resources import objects
 from resources.lake import Lake, LakeError, Traffic
 
@@ -43,6 +43,14 @@ UNITS = 64
 
 class WorkerError(Exception):
     """Workers died, or are not what the build needs; the message says what to do."""
+
+
+class TaskError(Exception):
+    """What a task raised, and what the task cost: as Ray carries it from a worker."""
+
+    def __init__(self, error: Exception, cost: Cost) -> None:
+        super().__init__(error, cost)
+        self.error, self.cost = error, cost
 
 
 @dataclass(frozen=True)
@@ -73,7 +81,10 @@ def work_on(assignment: Assignment, shard: Shard, handed: Handed) -> Outcome:
     recipe = parse_recipe(assignment.recipe, str(PurePath("elsewhere") / PurePath(assignment.path).name))
     build = Build(recipe, Lake(assignment.home), Snapshot((shard,)), steps, away=True)
     build.take_up(assignment.configs, handed)
-    return build.run(steps[assignment.step], shard)
+    result = attempt(build, steps[assignment.step], shard)
+    if isinstance(result, Failure):
+        raise TaskError(result.error, result.cost) from result.error
+    return result
 
 
 def _same_code(step: str, code: str) -> Mapping[str, Step]:
@@ -110,7 +121,7 @@ class RayTeam:
         self._spent = Cost()
         self._staged: set[str] = set()
 
-    def run(self, build: Build, step: Step, shards: Sequence[Shard | None]) -> Iterator[tuple[Shard | None, Any]]:
+    def run(self, build: Build, step: Step, shards: Sequence[Shard | None]) -> Iterator[Done]:
         """Run a step for some shards, as they are done; nothing is begun after one that failed, which comes last.
 
         Steps over all shards, and shards whose files are there, are this process's own business.
@@ -120,12 +131,10 @@ class RayTeam:
             if shard is not None and not done:
                 asked.append(shard)
                 continue
-            try:
-                self._spent = Cost()
-                outcome = build.run(step, shard)
-                yield shard, replace(outcome, cost=outcome.cost + self._spent)
-            except Exception as error:
-                yield shard, error
+            self._spent = Cost()
+            result = attempt(build, step, shard)
+            yield shard, replace(result, cost=result.cost + self._spent)
+            if isinstance(result, Failure):
                 return
         if asked:
             yield from self._tasks(build, step, asked)
@@ -164,7 +173,7 @@ class RayTeam:
             for reference in waiting:
                 self._ray.cancel(reference)
 
-    def _tasks(self, build: Build, step: Step, shards: Sequence[Shard]) -> Iterator[tuple[Shard, Any]]:
+    def _tasks(self, build: Build, step: Step, shards: Sequence[Shard]) -> Iterator[Done]:
         if build.lake.on_disk:
             raise LakeError(
                 f"{build.lake.home}: workers of a cluster do not reach this machine's disk; set WINNOW_HOME to an object"
@@ -179,7 +188,7 @@ class RayTeam:
         task = self._task(step.name, work_on, needs_of(step.name))
         left = deque(shards)
         running: dict[Any, Shard] = {}
-        failed: tuple[Shard, Exception] | None = None
+        failed: tuple[Shard, Failure] | None = None
         while running or (left and failed is None):
             while left and failed is None and len(running) < self._room():
                 shard = left.popleft()
@@ -187,15 +196,18 @@ class RayTeam:
                     self._stage(build, shard)
                     running[task.remote(common, shard, build.hand_over(step, shard))] = shard
                 except Exception as error:
-                    failed = shard, error
+                    failed = shard, Failure(error)
             if not running:
                 break
             for done in self._ray.wait(list(running), num_returns=1)[0]:
                 shard = running.pop(done)
                 try:
                     outcome = self._result(done, f"{step.name}, shard {shard.partition}")
+                except TaskError as told:
+                    failed = failed or (shard, Failure(told.error, told.cost))
+                    continue
                 except Exception as error:
-                    failed = failed or (shard, error)
+                    failed = failed or (shard, Failure(error))
                     continue
                 if step.by_content:
                     build.forget_fingerprints()
@@ -241,6 +253,9 @@ class RayTeam:
         try:
             return self._ray.get(reference)
         except RayTaskError as error:
+            if isinstance(error.cause, TaskError):
+                # What the worker's own traceback said is in Ray's error.
+                error.cause.error.__cause__ = error
             raise error.cause if isinstance(error.cause, Exception) else error from error
         except RayError as error:
             words = " ".join(str(error).split())[:300]

@@ -29,6 +29,7 @@ from assets.rights.removals import RemovalError, Selector, rows_of, seal, select
 from orchestration import ledger, takedowns
 from orchestration.manifest import BuildError, Manifest, find_manifest, read_manifest, store_manifest
 from orchestration.publishing import build_row, compare, enter_release, publish_database, releases, standing
+from resources import objects
 from resources.lake import Lake, StoredFile, local_path, sha256_of
 
 BASES = ("copyright", "privacy", "illegal_content", "reservation_update", "other")
@@ -98,6 +99,7 @@ def _standing(lake: Lake) -> list[tuple[dict[str, Any], Manifest]]:
     return found
 
 
+@objects.holding()
 def look(lake: Lake, request: Request) -> Report:
     """What a request would reach; nothing is written."""
     report = Report()
@@ -107,6 +109,7 @@ def look(lake: Lake, request: Request) -> Report:
     return report
 
 
+@objects.holding()
 def request_takedown(lake: Lake, request: Request) -> str:
     """Write down a request, sealed, with what it reaches in the builds of standing releases; its id.
 
@@ -146,6 +149,7 @@ def request_takedown(lake: Lake, request: Request) -> str:
     return takedown_id
 
 
+@objects.holding()
 def apply_takedown(lake: Lake, takedown_id: str, build: Callable[[str], Manifest | None] | None = None) -> Report:
     """Carry a takedown through: releases without what it reaches, proof, withdrawal of those that had it, the database.
 

@@ -15,7 +15,7 @@ from upath import UPath
 
 from assets.provenance.tables import TABLES, Table, describe
 from orchestration import capacity, executors, ledger, progress, workers
-from orchestration.cost import Cost, metered
+from orchestration.cost import Cost, Meter
 from orchestration.partitions import shards as shard_partitions
 from orchestration.plan import Build, Outcome, Rows, Step, Work
 from orchestration.recipe import Recipe, home_folder, load_recipe
@@ -152,21 +152,25 @@ def run_step(
     """
     outcomes: list[Outcome] = []
     started, before, failed = datetime.now(UTC), ledger.Before(build.lake, step), wanted[:1]
+    meter = Meter(build.lake.traffic)
+    spent = Cost()
     try:
         progress.begin(step.group, step.name, len(wanted))
-        with metered(build.lake.traffic) as observed:
+        try:
             if wanted:
                 build.observe(step, wanted)
+        finally:
+            spent = meter.cost
         team = team or workers.chosen()
         build.spread = team.spread
         for shard, result in team.run(build, step, wanted):
             failed = [shard]
-            if isinstance(result, Exception):
-                raise result
-            outcome = result
-            if not outcomes:
-                # The first shard is charged what looking at the world outside for all of them took.
-                outcome = replace(outcome, started_at=started, cost=observed[0] + outcome.cost)
+            # The first shard is charged what looking at the world outside for all of them took.
+            result, spent = replace(result, cost=spent + result.cost), Cost()
+            if isinstance(result, workers.Failure):
+                spent = result.cost
+                raise result.error
+            outcome = result if outcomes else replace(result, started_at=started)
             if not outcome.reused:
                 parts = ledger.parts_of(build, step, shard)
                 outcome = replace(outcome, because=before.differs(outcome.partition, parts))
@@ -176,7 +180,7 @@ def run_step(
         outcomes.sort(key=lambda outcome: outcome.shard.shard_id if outcome.shard else 0)
         ledger.record_runs(build, step, outcomes, run_id)
         if len(outcomes) < len(wanted):
-            ledger.record_failure(build, step, failed[0], run_id, started)
+            ledger.record_failure(build, step, failed[0], run_id, started, spent)
     return outcomes
 
 

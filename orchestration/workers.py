@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+from orchestration.cost import Cost, Meter
 from orchestration.plan import Build, Outcome, Step
 from orchestration.registry import Shard
 
@@ -15,8 +17,27 @@ VARIABLE = "WINNOW_RAY_ADDRESS"
 Spread = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 """A function of this project over items: results in the order of the items, of which only some are held at a time."""
 
-Done = tuple[Shard | None, Outcome | Exception]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A shard that did not end well: why, and what it cost until then."""
+
+    error: Exception
+    cost: Cost = Cost()
+
+
+Done = tuple[Shard | None, Outcome | Failure]
 """A shard and what became of it."""
+
+
+def attempt(build: Build, step: Step, shard: Shard | None) -> Outcome | Failure:
+    """Run a step for a shard in this process."""
+    meter = Meter(build.lake.traffic)
+    try:
+        return build.run(step, shard)
+    except Exception as error:
+        return Failure(error, meter.cost)
 
 
 class Team(Protocol):
@@ -35,12 +56,9 @@ class Alone:
     def run(self, build: Build, step: Step, shards: Sequence[Shard | None]) -> Iterator[Done]:
         """Run a step for some shards, one after the other."""
         for shard in shards:
-            try:
-                outcome = build.run(step, shard)
-            except Exception as error:
-                yield shard, error
+            yield shard, (result := attempt(build, step, shard))
+            if isinstance(result, Failure):
                 return
-            yield shard, outcome
 
     def spread(self, step: str) -> None:
         """Nobody to hand anything to."""

@@ -81,6 +81,9 @@ def sha256_of(value: Any) -> str:
 SEEN_SECONDS = 60.0
 """For so long a file of the lake that was seen in a store is taken to be there still: only `winnow gc` deletes any."""
 
+SEEN_MOST = 100_000
+"""So many are remembered: a build of very many shards asks again sooner."""
+
 _seen_at: dict[str, float] = {}
 
 
@@ -148,6 +151,8 @@ class Lake:
             if now - _seen_at.get(str(path), float("-inf")) < SEEN_SECONDS:
                 return True
             if found := objects.exists(path):
+                if len(_seen_at) >= SEEN_MOST:
+                    _seen_at.clear()
                 _seen_at[str(path)] = now
             return found
 
@@ -596,9 +601,12 @@ def _plain_store_errors(path: UPath | None = None) -> Iterator[None]:
 def local_path(path: UPath | Path) -> Path:
     """A path that programs outside this process can open and read: what it names counts as read.
 
-    Of an object, or of all objects under a name, it is a copy. Raises LakeError where there is no such object.
+    Of an object, or of all objects under a name, it is a copy, which stays for some hours, and in a block of
+    `objects.holding` until that ends. Raises LakeError where there is no such object.
     """
     local = copy_of(path)
+    if isinstance(path, UPath) and not is_local(path):
+        objects.hold(local)
     if local.is_file():
         TRAFFIC.read += local.stat().st_size
     return local

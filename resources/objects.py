@@ -33,6 +33,8 @@ CONNECT_SECONDS, READ_SECONDS = 10, 20
 CACHE_GB = 50.0
 UNTOUCHED = 6 * 3600
 """Seconds for which a copy is not deleted after it was asked for: whoever asked may not have opened it yet."""
+HOLD_SECONDS = UNTOUCHED / 6
+"""So often copies that are held are asked for again."""
 ABANDONED = 7 * 24 * 3600
 """After so many seconds a file that was being fetched or written is taken to be left by a killed process."""
 LEASE_SECONDS = 60.0
@@ -443,6 +445,50 @@ def asked_for(copy: Path) -> None:
     Raises FileNotFoundError where there is none.
     """
     os.utime(copy, (time.time(), copy.stat().st_mtime))
+
+
+_held: set[Path] = set()
+_holders: list[object] = []
+_holding = threading.Lock()
+
+
+def hold(copy: Path) -> None:
+    """Let a copy stay until the block `holding` ends that this process is in, if it is in one."""
+    with _holding:
+        if _holders:
+            _held.add(copy)
+
+
+@contextmanager
+def holding() -> Iterator[None]:
+    """Copies that are held in the block stay until it ends, however long that takes.
+
+    They are asked for again and again, which every process sees that makes room. Blocks may lie in one another, and in
+    several threads: what is held then stays until the last of them ends.
+    """
+    own, stop = object(), threading.Event()
+    with _holding:
+        _holders.append(own)
+
+    def renew() -> None:
+        while not stop.wait(HOLD_SECONDS):
+            with _holding:
+                copies = sorted(_held) if _holders[:1] == [own] else []
+            for copy in copies:
+                with suppress(FileNotFoundError):
+                    asked_for(copy)
+
+    thread = threading.Thread(target=renew, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        with _holding:
+            _holders.remove(own)
+            if not _holders:
+                _held.clear()
 
 
 def keep(partial: Path, target: Path) -> None:

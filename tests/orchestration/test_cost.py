@@ -1,5 +1,6 @@
 """What work costs: processor time of threads and children, GPU time, bytes; in outcomes, ledger, table and question."""
 
+import pickle
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import pytest
 from assets.provenance.questions import answer
 from orchestration import ledger
 from orchestration.cost import NAMES, Cost, metered, of_row
+from orchestration.ray_workers import TaskError
 from orchestration.stages import run_step
 from resources.lake import Traffic
 from tests.orchestration.test_plan import STEPS, make, rows  # noqa: F401
@@ -89,6 +91,33 @@ def test_what_was_observed_for_all_shards_is_charged_to_the_first(make):  # noqa
     first, second, third = run_step(build, watching, build.snapshot.shards, "run")
     assert first.cost.cpu_seconds >= 0.3 > second.cost.cpu_seconds + third.cost.cpu_seconds
     assert (first.ended_at - first.started_at).total_seconds() >= 0.3
+
+
+@pytest.mark.parametrize("fails", ["looking", "computing"])
+def test_a_run_that_fails_is_charged_what_it_took_until_then(make, fails):  # noqa: F811
+    def fail(work):
+        burn(0.3)
+        raise ValueError("no")
+
+    watching = replace(
+        BUSY,
+        compute=fail if fails == "computing" else busy,
+        observe=fail if fails == "looking" else lambda works: burn(0.3),
+        observes=lambda c: "",
+    )
+    build = make()
+    build.steps = {**build.steps, "busy": watching}
+    with pytest.raises(ValueError, match="no"):
+        run_step(build, watching, build.snapshot.shards, "run")
+    [row] = ledger.rows(build.lake, "run")
+    least = 0.6 if fails == "computing" else 0.3
+    assert row["status"] == "failed"
+    assert least <= of_row(row).cpu_seconds < least + 0.3
+
+
+def test_what_a_task_cost_comes_with_its_error_from_another_process():
+    error = pickle.loads(pickle.dumps(TaskError(ValueError("no"), Cost(1, 2, 3, 4))))
+    assert (str(error.error), error.cost) == ("no", Cost(1, 2, 3, 4))
 
 
 def fake_cuda(peaks, initialized=True):

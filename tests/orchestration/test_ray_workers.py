@@ -12,11 +12,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from assets.dedup import pairs
+from assets.dedup.store import CellSettings
 from orchestration.instance import write_instance
+from orchestration.ray_workers import RayTeam, connect
 from resources.lake import hash_file
 from tests.conftest import Project, make_project
+from tests.dedup.test_pairs import crowd
 from tests.orchestration.test_instance import postgres  # noqa: F401 - a fixture
 from tests.ray_cluster import Cluster, ray_cluster
 from tests.stores import BUCKET, Store, Weather, make_bucket, s3_client, s3_server
@@ -144,6 +149,42 @@ def test_with_a_worker_killed_and_a_failing_store_two_nodes_make_the_files_that_
     for node in house.cluster.nodes[1:]:
         assert list((node.folder / "cache").rglob("*.warc.gz"))
         assert not list((node.folder / "work").iterdir())
+
+
+@pytest.fixture
+def team(far) -> Iterator[RayTeam]:
+    """This process, connected to the cluster."""
+    import ray
+
+    connect.cache_clear()
+    yield connect(far[1].address)
+    ray.shutdown()
+    connect.cache_clear()
+
+
+def test_near_duplicates_are_found_by_workers_of_which_some_die(team, far, tmp_path, monkeypatch):
+    monkeypatch.setattr(pairs, "UNIT_NUMBERS", 20_000)
+    vectors, settings = crowd(6000), CellSettings(100, 4)
+    near = pairs.near_vectors(tmp_path / "spread", vectors, 0.95, settings)
+    assert near.store.groups > 3
+    results = []
+
+    def spread(function, units):
+        for found in team.spread("dedup")(function, units):
+            results.append(found)
+            yield found
+            if len(results) in (2, 5):
+                for node in far[1].nodes[1:]:
+                    for pid in node.workers():
+                        os.kill(pid, signal.SIGKILL)
+
+    near.spread = spread
+    found = near.pairs(np.arange(6000), None)
+    alone = pairs.near_vectors(tmp_path / "alone", vectors, 0.95, settings).pairs(np.arange(6000), None)
+    for one, two in zip(alone, found, strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert len(alone[0])
+    assert len(results) > 3 * near.store.groups
 
 
 @pytest.mark.cluster

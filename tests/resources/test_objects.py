@@ -13,6 +13,7 @@ from contextlib import suppress
 import pytest
 
 from resources import objects
+from resources.lake import local_path
 from resources.objects import LeaseLostError, StoreError
 from tests.stores import BUCKET, Weather, make_bucket, s3_client
 
@@ -326,6 +327,21 @@ def test_a_copy_that_somebody_just_asked_for_is_never_deleted(home):
     age(copy)
     assert objects.trim(0) == 1
     assert files_below(objects.cache_folder()) == []
+
+
+def test_copies_stay_while_the_work_lasts_that_asked_for_their_place(home, monkeypatch):
+    monkeypatch.setattr(objects, "HOLD_SECONDS", 0.01)
+    (home / "name").write_bytes(b"x" * 1_000)
+    with objects.holding():
+        with objects.holding():
+            copy = local_path(home / "name")
+        age(copy)
+        while time.time() - copy.stat().st_atime > objects.UNTOUCHED:
+            time.sleep(0.01)
+        assert objects.trim(0) == 0
+    age(copy)
+    time.sleep(0.1)
+    assert objects.trim(0) == 1
 
 
 def test_what_killed_processes_left_in_the_cache_goes_after_a_while(tmp_path):
