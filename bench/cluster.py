@@ -23,11 +23,14 @@ import numpy as np
 import yaml
 from PIL import Image
 
+from bench.measure import machine
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARDS = 40
 IMAGES = 200
 SIDE = 512
 ROUNDS = 2
+PACKAGES = ("ray", "moto", "s3fs", "torch", "pyarrow")
 LAST = "embeddings"
 """Stages up to this one are measured: all of them but a few that look over all shards fan out."""
 
@@ -219,6 +222,8 @@ def section(found: Mapping[str, list[Run]], shards: int, images: int) -> str:
             "| step | bare, a shard | one worker, a shard | two workers, times one |",
             "| --- | --- | --- | --- |",
             *table,
+            "",
+            f"{machine(PACKAGES)}.",
         ]
     )
 

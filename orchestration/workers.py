@@ -18,7 +18,6 @@ Spread = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 """A function of this project over items: results in the order of the items, of which only some are held at a time."""
 
 
-
 @dataclass(frozen=True)
 class Failure:
     """A shard that did not end well: why, and what it cost until then."""

@@ -43,7 +43,13 @@ class Node:
                 folder = os.readlink(f"/proc/{pid}/cwd")
             except OSError:
                 continue
-            if command.startswith(b"ray::") and Path(folder).is_relative_to(self.folder):
+            named = command.split(b"\0")[0]
+            # A node dies with its agents.
+            if (
+                named.startswith(b"ray::")
+                and not named.rstrip().endswith(b"Agent")
+                and Path(folder).is_relative_to(self.folder)
+            ):
                 found.append(int(pid))
         return found
 
