@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import socket
@@ -19,6 +20,8 @@ RAY = Path(sys.executable).with_name("ray")
 START_SECONDS = 90
 FIRST = 10
 """Last number of the head's address; nodes count on from there."""
+_clusters = itertools.count(os.getpid())
+"""What becomes the third number, so that no two clusters of this machine listen at the same address."""
 
 
 def free_port() -> int:
@@ -79,30 +82,33 @@ class Cluster:
     environment: Mapping[str, str]
     folder: Path
     sockets: Path
+    network: str
     jobs: str = ""
     nodes: list[Node] = field(default_factory=list)
 
     def add(self, cpus: int, *arguments: str, processor: int | None = None) -> Node:
         """Start a node; where a processor is named, all its processes keep to that one."""
         folder = self.folder / f"node-{len(self.nodes)}"
-        for name in ("work", "tmp", "home", "cache"):
-            (folder / name).mkdir(parents=True)
+        number = len(self.nodes)
+        # Names of sockets have a limit that folders of tests exceed.
+        temporary = self.sockets / f"tmp-{number}"
+        for path in (*(folder / name for name in ("work", "home", "cache")), temporary):
+            path.mkdir(parents=True)
         environment = {
             **os.environ,
             **self.environment,
             "PATH": f"{RAY.parent}:{os.environ['PATH']}",
             "HOME": str(folder / "home"),
-            "TMPDIR": str(folder / "tmp"),
+            "TMPDIR": str(temporary),
             "WINNOW_CACHE": str(folder / "cache"),
             "RAY_DISABLE_IMPORT_WARNING": "1",
             "RAY_USAGE_STATS_ENABLED": "0",
         }
         for name in ("WINNOW_HOME", "WINNOW_RECIPE", "DAGSTER_HOME", "PYTHONPATH"):
             environment.pop(name, None)
-        # An address of its own makes it another machine to Ray; names of sockets have a limit that folders of tests exceed.
-        number = len(self.nodes)
+        # An address of its own makes it another machine to Ray.
         command = [
-            RAY, "start", "--block", "--num-cpus", str(cpus), "--node-ip-address", f"127.0.0.{FIRST + number}",
+            RAY, "start", "--block", "--num-cpus", str(cpus), "--node-ip-address", f"{self.network}.{FIRST + number}",
             "--temp-dir", str(self.sockets / str(number)), "--object-store-memory", str(200 << 20),
             "--disable-usage-stats", *arguments,
         ]  # fmt: skip
@@ -128,9 +134,9 @@ def ray_cluster(
 
     Where `pinned`, each node keeps to a processor of its own, as a machine with one does.
     """
-    port = free_port()
+    port, network = free_port(), f"127.0.{next(_clusters) % 254 + 1}"
     with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp", ignore_cleanup_errors=True) as sockets:
-        cluster = Cluster(f"127.0.0.{FIRST}:{port}", environment, folder, Path(sockets))
+        cluster = Cluster(f"{network}.{FIRST}:{port}", environment, folder, Path(sockets), network)
         try:
             server = ["--include-dashboard", str(dashboard).lower()]
             if dashboard:
