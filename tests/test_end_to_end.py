@@ -285,7 +285,8 @@ def test_gc_deletes_only_what_no_kept_build_names(project):
 def test_a_build_that_starts_from_an_earlier_one_keeps_its_concept_ids(project):
     earlier = project.sql("SELECT build_id FROM build ORDER BY completed_at DESC LIMIT 1")[0][0]
     before = {row[0] for row in project.sql("SELECT cluster_id FROM centroid")}
-    project.write_recipe(clusters__warm_start=earlier, clusters__k=9, captions__fusion__kind="none")
+    plain = {"captions__fusion__kind": "none", "evaluation": None, "release__documents": False}
+    project.write_recipe(clusters__warm_start=earlier, clusters__k=9, **plain)
     project.build()
     after = {row[0] for row in project.sql("SELECT cluster_id FROM centroid")}
     assert len(after) == 9
@@ -301,7 +302,7 @@ def test_a_build_that_starts_from_an_earlier_one_keeps_its_concept_ids(project):
 
 def test_a_diversified_build_keeps_a_few_of_each_cell_and_its_funnel_adds_up(project):
     changes = {"diversify__cells": 30, "diversify__top": 2, "clusters__sweep": [2, 4], "clusters__k": "auto"}
-    project.write_recipe(**changes, captions__fusion__kind="none", evaluation=None)
+    project.write_recipe(**changes, captions__fusion__kind="none", evaluation=None, release__documents=False)
     project.build()
     kept, dropped = project.sql(
         "SELECT count(*) FILTER (kept), count(*) FILTER (NOT kept) FROM decision WHERE stage = 'diversify'"

@@ -162,6 +162,7 @@ def team(far) -> Iterator[RayTeam]:
     connect.cache_clear()
 
 
+@pytest.mark.cluster
 def test_near_duplicates_are_found_by_workers_of_which_some_die(team, far, tmp_path, monkeypatch):
     monkeypatch.setattr(pairs, "UNIT_NUMBERS", 20_000)
     vectors, settings = crowd(6000), CellSettings(100, 4)
