@@ -110,7 +110,7 @@ class Cluster:
         command = [
             RAY, "start", "--block", "--num-cpus", str(cpus), "--node-ip-address", f"{self.network}.{FIRST + number}",
             "--temp-dir", str(self.sockets / str(number)), "--object-store-memory", str(200 << 20),
-            "--disable-usage-stats", *arguments,
+            "--dashboard-agent-listen-port", str(free_port()), "--disable-usage-stats", *arguments,
         ]  # fmt: skip
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
