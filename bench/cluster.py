@@ -33,8 +33,6 @@ ROUNDS = 2
 PACKAGES = ("ray", "moto", "s3fs", "torch", "pyarrow")
 LAST = "embeddings"
 """Stages up to this one are measured: all of them but a few that look over all shards fan out."""
-
-
 BARE, BARE_TWICE = "bare functions, one process", "bare functions, two processes with half of the shards each"
 ONE, TWO = "one worker", "two workers"
 

@@ -575,7 +575,7 @@ class Work:
         if lake.on_disk:
             return lake.files(folder, "*.parquet")
         labels = [self.shard.label] if self.shard else ["all"]
-        if self.shard and self.shard.supersedes:
+        if self.shard and self.shard.supersedes is not None:
             labels.append(replace(self.shard, shard_id=self.shard.supersedes).label)
         return [path for label in labels for path in lake.files(folder, f"{label}-*.parquet")]
 

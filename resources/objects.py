@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -17,7 +18,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -170,7 +171,7 @@ def files(folder: UPath, pattern: str = "*") -> list[UPath]:
         return []
     # A file has no files: asked for its content, a store gives the file itself.
     found = (name.removeprefix(prefix).rstrip("/") for name in names if name.startswith(prefix))
-    return [folder / name for name in sorted(found) if "/" not in name and name and fnmatch.fnmatchcase(name, pattern)]
+    return [folder / name for name in sorted(found) if name and "/" not in name and fnmatch.fnmatchcase(name, pattern)]
 
 
 def entries(folder: UPath) -> list[UPath]:
@@ -330,27 +331,21 @@ def lease(path: UPath, seconds: float = LEASE_SECONDS) -> Iterator[None]:
     """
     own = {"holder": uuid.uuid4().hex, "process": os.getpid()}
     _take(path, json.dumps(own).encode(), seconds)
-    stop, lost = threading.Event(), threading.Event()
+    lost, beats = threading.Event(), itertools.count(1)
 
-    def keep() -> None:
-        beat = 0
-        while not stop.wait(seconds / 3):
-            beat += 1
-            # A store that does not answer is asked again: the next answer says who holds the lease.
-            with suppress(*failures()):
-                found = read_tagged(path)
-                if not _holds(found, own):
-                    lost.set()
-                    return
-                swap(path, json.dumps({**own, "beat": beat}).encode(), found and found[1])
+    def beat() -> None:
+        # A store that does not answer is asked again: the next answer says who holds the lease.
+        with suppress(*failures()):
+            found = read_tagged(path)
+            if not _holds(found, own):
+                lost.set()
+            elif not lost.is_set():
+                swap(path, json.dumps({**own, "beat": next(beats)}).encode(), found and found[1])
 
-    thread = threading.Thread(target=keep, daemon=True)
-    thread.start()
     try:
-        yield
+        with _every(seconds / 3, beat):
+            yield
     finally:
-        stop.set()
-        thread.join()
         # What cannot be deleted now runs out.
         with suppress(*failures()):
             if not lost.is_set() and _holds(read_tagged(path), own):
@@ -359,6 +354,24 @@ def lease(path: UPath, seconds: float = LEASE_SECONDS) -> Iterator[None]:
                 lost.set()
     if lost.is_set():
         raise LeaseLostError(f"{path}: another process took over, because this one gave no sign of life; run again")
+
+
+@contextmanager
+def _every(seconds: float, work: Callable[[], None]) -> Iterator[None]:
+    """Do some work again and again, beside the block, until it ends."""
+    stop = threading.Event()
+
+    def repeat() -> None:
+        while not stop.wait(seconds):
+            work()
+
+    thread = threading.Thread(target=repeat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def _holds(found: tuple[bytes, str] | None, own: Mapping[str, Any]) -> bool:
@@ -466,25 +479,21 @@ def holding() -> Iterator[None]:
     They are asked for again and again, which every process sees that makes room. Blocks may lie in one another, and in
     several threads: what is held then stays until the last of them ends.
     """
-    own, stop = object(), threading.Event()
+    own = object()
     with _holding:
         _holders.append(own)
 
     def renew() -> None:
-        while not stop.wait(HOLD_SECONDS):
-            with _holding:
-                copies = sorted(_held) if _holders[:1] == [own] else []
-            for copy in copies:
-                with suppress(FileNotFoundError):
-                    asked_for(copy)
+        with _holding:
+            copies = sorted(_held) if _holders[:1] == [own] else []
+        for copy in copies:
+            with suppress(FileNotFoundError):
+                asked_for(copy)
 
-    thread = threading.Thread(target=renew, daemon=True)
-    thread.start()
     try:
-        yield
+        with _every(HOLD_SECONDS, renew):
+            yield
     finally:
-        stop.set()
-        thread.join()
         with _holding:
             _holders.remove(own)
             if not _holders:

@@ -18,13 +18,16 @@ import pytest
 from assets.dedup import pairs
 from assets.dedup.store import CellSettings
 from orchestration.instance import write_instance
+from orchestration.plan import CrawlFileError
 from orchestration.ray_workers import RayTeam, connect
+from orchestration.recipe import load_recipe
+from orchestration.stages import open_build
 from resources.lake import hash_file
 from tests.conftest import Project, make_project
 from tests.dedup.test_pairs import crowd
 from tests.orchestration.test_instance import postgres  # noqa: F401 - a fixture
 from tests.ray_cluster import Cluster, ray_cluster
-from tests.stores import BUCKET, Store, Weather, make_bucket, s3_client, s3_server
+from tests.stores import BUCKET, Store, Weather, environment, make_bucket, s3_client, s3_server
 
 pytestmark = pytest.mark.slow
 
@@ -186,6 +189,20 @@ def test_near_duplicates_are_found_by_workers_of_which_some_die(team, far, tmp_p
         np.testing.assert_array_equal(one, two)
     assert len(alone[0])
     assert len(results) > 3 * near.store.groups
+
+
+@pytest.mark.cluster
+def test_an_error_of_a_worker_comes_with_what_it_cost(team, far, tmp_path, monkeypatch):
+    monkeypatch.setenv("WINNOW_CACHE", str(tmp_path / "cache"))
+    project = make_project(tmp_path / "project")
+    with environment(far[0].environment):
+        build = open_build(load_recipe(project.write_recipe()), f"s3://{BUCKET}/failing")
+        # The crawl file stays on this machine's disk, where no worker reaches it.
+        monkeypatch.setattr(team, "_stage", lambda *_: None)
+        [(_, failure)] = team.run(build, build.steps["candidates"], build.snapshot.shards[:1])
+    assert isinstance(failure.error, CrawlFileError)
+    assert type(failure.error.__cause__).__name__.startswith("RayTaskError")
+    assert failure.cost.cpu_seconds > 0
 
 
 @pytest.mark.cluster

@@ -336,7 +336,8 @@ def test_copies_stay_while_the_work_lasts_that_asked_for_their_place(home, monke
         with objects.holding():
             copy = local_path(home / "name")
         age(copy)
-        while time.time() - copy.stat().st_atime > objects.UNTOUCHED:
+        deadline = time.monotonic() + 10
+        while time.time() - copy.stat().st_atime > objects.UNTOUCHED and time.monotonic() < deadline:
             time.sleep(0.01)
         assert objects.trim(0) == 0
     age(copy)
